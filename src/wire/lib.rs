@@ -1,0 +1,24 @@
+//! Nouns that cross a socket: requests, answers, events, ids, time. Every program of the suite
+//! and every client speaks in these; a shape is written down here once, and the JSON on the
+//! wire, the OpenAPI schema, the event log and the bots' view all come from it.
+//!
+//! No I/O, no policy: what may be asked and what is done about it is decided elsewhere.
+
+pub mod agent;
+pub mod auth;
+pub mod chat;
+pub mod error;
+pub mod frames;
+pub mod health;
+pub mod id;
+pub mod record;
+pub mod secret;
+pub mod session;
+pub mod time;
+pub mod trust;
+
+pub use chat::ChatEvent;
+pub use id::SessionId;
+pub use secret::Secret;
+pub use time::Timestamp;
+pub use trust::Trust;

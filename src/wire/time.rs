@@ -1,0 +1,114 @@
+//! Points in time as the wire shows them: RFC 3339 in UTC with a `Z`. Every form that the
+//! predecessor wrote (offset, `Z`, no suffix meaning UTC) is read.
+
+use jiff::{SignedDuration, civil};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A point in time, microseconds kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// Now, by the machine's clock.
+    pub fn now() -> Timestamp {
+        Timestamp(jiff::Timestamp::now())
+    }
+
+    /// From milliseconds since 1970; what lies outside the calendar becomes 1970.
+    pub fn from_millis(millis: i64) -> Timestamp {
+        Timestamp(jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    /// Milliseconds since 1970.
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// Reads any form the suite or its predecessor ever wrote; without an offset it is UTC.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let text = text.trim();
+        if let Ok(at) = text.parse::<jiff::Timestamp>() {
+            return Some(Timestamp(at));
+        }
+        let naive: civil::DateTime = text.parse().ok()?;
+        let at = naive.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Timestamp(at.timestamp()))
+    }
+
+    /// The form in the database: `2026-01-01T10:00:00.123456+00:00`, whose order as text is its
+    /// order in time.
+    pub fn to_stored(self) -> String {
+        format!("{}+00:00", self.civil())
+    }
+
+    /// This point moved by so many seconds.
+    pub fn plus_seconds(self, seconds: i64) -> Timestamp {
+        let by = SignedDuration::from_secs(seconds);
+        Timestamp(self.0.saturating_add(by).unwrap_or(self.0))
+    }
+
+    fn civil(self) -> String {
+        let micros = self.0.as_microsecond();
+        let whole = jiff::Timestamp::from_microsecond(micros).unwrap_or(self.0);
+        let at = whole.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        if micros % 1_000_000 == 0 {
+            at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+        } else {
+            at.strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}Z", self.civil())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        Timestamp::parse(&text).ok_or_else(|| serde::de::Error::custom("not a point in time"))
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn reads_every_form_and_writes_one() {
+        for text in [
+            "2026-01-01T10:00:00.123456+00:00",
+            "2026-01-01T10:00:00.123456Z",
+            "2026-01-01T10:00:00.123456",
+            "2026-01-01 10:00:00.123456",
+            "2026-01-01T11:00:00.123456+01:00",
+        ] {
+            let at = Timestamp::parse(text).expect(text);
+            assert_eq!(at.to_string(), "2026-01-01T10:00:00.123456Z");
+            assert_eq!(at.to_stored(), "2026-01-01T10:00:00.123456+00:00");
+        }
+        let whole = Timestamp::parse("2026-01-01T10:00:00Z").expect("whole seconds");
+        assert_eq!(whole.to_string(), "2026-01-01T10:00:00Z");
+        assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+}
