@@ -1,1 +1,33 @@
-//! Stub.
+//! HTTP for the suite, on plain hyper: one route table, typed handlers, one place where errors
+//! become answers, server-sent events, and limits on everything.
+//!
+//! One trip, always in this direction:
+//! `socket → listen → gate (Host, Origin) → table → admit → take → handler → give`.
+//! No framework, no middleware stack, no business of any program: who may pass is asked of the
+//! program's [`App`].
+
+pub mod answer;
+pub mod body;
+pub mod call;
+pub mod check;
+pub mod client;
+pub mod fault;
+pub mod gate;
+pub mod limits;
+pub mod listen;
+pub mod live;
+pub mod openapi;
+pub mod table;
+
+pub use answer::{App, Caller, Peer};
+pub use body::Body;
+pub use call::{Bytes, Call, Cx, Give, Json, Query, RawJson, Take, WithQuery};
+pub use fault::Fault;
+pub use gate::Origins;
+pub use limits::Limits;
+pub use listen::{Door, Pulse, serve};
+pub use live::{Feed, Live};
+pub use table::{Access, Route, Table};
+
+/// What every handler answers with in the end.
+pub type Reply = http::Response<Body>;

@@ -1,0 +1,321 @@
+//! Typed handlers, erased: `call!(handler)` makes of `async fn(Cx<A>, I) -> Result<O, Fault>`
+//! one function that runs it and one that describes it, so that types are stated once, in the
+//! handler's own signature.
+
+use crate::answer::Caller;
+use crate::check;
+use crate::fault::{Fault, json_reply};
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::table::Params;
+use crate::{Body, Reply};
+pub use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use schemars::JsonSchema;
+use schemars::generate::SchemaGenerator;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What a handler knows besides its input.
+pub struct Cx<A> {
+    /// The program.
+    pub app: Arc<A>,
+    /// Who asks.
+    pub caller: Caller,
+    /// Variables of the path.
+    pub path: Params,
+    /// Headers of the request.
+    pub headers: HeaderMap,
+    /// Bounds in force.
+    pub limits: Limits,
+    /// Cancelled when the program stops; live streams end then.
+    pub stop: CancellationToken,
+}
+
+/// What a door takes and gives, as JSON schemas.
+#[derive(Default)]
+pub struct Shape {
+    /// Its query's.
+    pub query: Option<Value>,
+    /// Its body's.
+    pub body: Option<Value>,
+    /// Media type and schema of its answer.
+    pub answer: Option<(&'static str, Value)>,
+}
+
+/// A request's raw input, for [`Take`].
+pub struct Raw<'a> {
+    query: Option<String>,
+    body: Incoming,
+    shape: &'a Shape,
+    definitions: &'a Map<String, Value>,
+    limits: Limits,
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
+
+/// A handler without its types. Made by [`crate::call!`].
+pub struct Call<A: 'static> {
+    /// Module path and name; its last two parts are the operation id.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(Cx<A>, Raw<'a>) -> Answer<'a>,
+    /// Describes it.
+    pub shape: fn(&mut SchemaGenerator) -> Shape,
+}
+
+/// A handler as a value for the table.
+#[macro_export]
+macro_rules! call {
+    ($handler:path) => {
+        $crate::Call {
+            name: concat!(module_path!(), "::", stringify!($handler)),
+            run: |cx, raw| Box::pin($crate::call::drive($handler, cx, raw)),
+            shape: |schemas| $crate::call::shape_of($handler, schemas),
+        }
+    };
+}
+
+/// Takes the input, runs the handler, gives the answer.
+pub async fn drive<A, F, Fut, I, O>(handler: F, cx: Cx<A>, raw: Raw<'_>) -> Result<Reply, Fault>
+where
+    F: Fn(Cx<A>, I) -> Fut + Send,
+    Fut: Future<Output = Result<O, Fault>> + Send,
+    I: Take,
+    O: Give,
+{
+    let input = I::take(raw).await?;
+    Ok(handler(cx, input).await?.reply())
+}
+
+/// The schemas of a handler's types.
+pub fn shape_of<A, F, Fut, I, O>(_: F, schemas: &mut SchemaGenerator) -> Shape
+where
+    F: Fn(Cx<A>, I) -> Fut,
+    Fut: Future<Output = Result<O, Fault>>,
+    I: Take,
+    O: Give,
+{
+    let mut shape = Shape {
+        answer: O::describe(schemas),
+        ..Shape::default()
+    };
+    I::describe(schemas, &mut shape);
+    shape
+}
+
+/// What can be read from a request.
+pub trait Take: Sized + Send {
+    /// Adds its schemas.
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape);
+    /// Reads it.
+    fn take(raw: Raw<'_>) -> impl Future<Output = Result<Self, Fault>> + Send;
+}
+
+/// What can be answered.
+pub trait Give {
+    /// Its media type and schema.
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)>;
+    /// The answer.
+    fn reply(self) -> Reply;
+}
+
+/// A JSON body, taken or given.
+pub struct Json<T>(pub T);
+/// A query.
+pub struct Query<T>(pub T);
+/// Both.
+pub struct WithQuery<Q, B>(pub Q, pub B);
+/// JSON that was written before and is still true, as if it were a `T`.
+pub struct RawJson<T>(pub Bytes, pub std::marker::PhantomData<T>);
+
+impl Take for () {
+    fn describe(_: &mut SchemaGenerator, _: &mut Shape) {}
+    async fn take(_: Raw<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl<T: DeserializeOwned + JsonSchema + Send> Take for Json<T> {
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        shape.body = Some(schemas.subschema_for::<T>().to_value());
+    }
+    async fn take(raw: Raw<'_>) -> Result<Json<T>, Fault> {
+        let bytes = whole(raw.body, &raw.limits).await?;
+        let schema = raw.shape.body.as_ref().expect("described with the door");
+        let value = check::body(&bytes, schema, raw.definitions).map_err(Fault::invalid)?;
+        into_typed(value, "body").map(Json)
+    }
+}
+
+impl<T: DeserializeOwned + JsonSchema + Send> Take for Query<T> {
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        shape.query = Some(schemas.subschema_for::<T>().to_value());
+    }
+    async fn take(raw: Raw<'_>) -> Result<Query<T>, Fault> {
+        typed_query(&raw).map(Query)
+    }
+}
+
+impl<Q, B> Take for WithQuery<Q, B>
+where
+    Q: DeserializeOwned + JsonSchema + Send,
+    B: DeserializeOwned + JsonSchema + Send,
+{
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        Query::<Q>::describe(schemas, shape);
+        Json::<B>::describe(schemas, shape);
+    }
+    async fn take(raw: Raw<'_>) -> Result<WithQuery<Q, B>, Fault> {
+        let query = typed_query(&raw)?;
+        let Json(body) = Json::<B>::take(raw).await?;
+        Ok(WithQuery(query, body))
+    }
+}
+
+impl<T: Serialize + JsonSchema> Give for Json<T> {
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("application/json", schemas.subschema_for::<T>().to_value()))
+    }
+    fn reply(self) -> Reply {
+        json_reply(StatusCode::OK, serde_json::to_vec(&self.0))
+    }
+}
+
+impl<T: JsonSchema> Give for RawJson<T> {
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Json::<T>::describe_as(schemas)
+    }
+    fn reply(self) -> Reply {
+        let mut reply = Reply::new(Body::Full(self.0));
+        let kind = HeaderValue::from_static("application/json");
+        reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+        reply
+    }
+}
+
+impl<T: JsonSchema> Json<T> {
+    fn describe_as(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("application/json", schemas.subschema_for::<T>().to_value()))
+    }
+}
+
+impl Give for Live {
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some((
+            "text/event-stream",
+            schemas.subschema_for::<wire::ChatEvent>().to_value(),
+        ))
+    }
+    fn reply(self) -> Reply {
+        Live::reply(self)
+    }
+}
+
+impl<'a> Raw<'a> {
+    pub(crate) fn new(
+        req: Request<Incoming>,
+        shape: &'a Shape,
+        definitions: &'a Map<String, Value>,
+        limits: Limits,
+    ) -> (HeaderMap, Raw<'a>) {
+        let (head, body) = req.into_parts();
+        let query = head.uri.query().map(str::to_owned);
+        (
+            head.headers,
+            Raw {
+                query,
+                body,
+                shape,
+                definitions,
+                limits,
+            },
+        )
+    }
+}
+
+fn typed_query<T: DeserializeOwned>(raw: &Raw<'_>) -> Result<T, Fault> {
+    let schema = raw.shape.query.as_ref().expect("described with the door");
+    let query = raw.query.as_deref().unwrap_or_default();
+    let value = check::query(query, schema, raw.definitions).map_err(Fault::invalid)?;
+    into_typed(value, "query")
+}
+
+/// The schema has judged; what it could not say (a custom form) is told as one plain fault.
+fn into_typed<T: DeserializeOwned>(value: Value, part: &str) -> Result<T, Fault> {
+    serde_json::from_value(value).map_err(|error| {
+        Fault::invalid(vec![crate::fault::Invalid {
+            kind: "value_error",
+            place: vec![part.into()],
+            said: error.to_string(),
+            given: Value::Null,
+            bounds: None,
+        }])
+    })
+}
+
+/// Reads a whole body within its bounds.
+async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
+    let max = limits.body_bytes_max;
+    let said = http_body::Body::size_hint(&body).lower();
+    let time = Duration::from_secs(limits.body_seconds_max);
+    if said > max as u64 {
+        discard(&mut body, limits, time).await;
+        return Err(too_large(max));
+    }
+    let mut bytes = Vec::with_capacity(said as usize);
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| Fault::bad("the body broke off").because(e))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > max {
+                discard(&mut body, limits, time).await;
+                return Err(too_large(max));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Bytes::from(bytes))
+    };
+    let late = || {
+        Fault::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long to arrive",
+        )
+    };
+    tokio::time::timeout(time, reading)
+        .await
+        .map_err(|_| late())?
+}
+
+fn too_large(max: usize) -> Fault {
+    let detail = format!("the body is larger than {} MiB", max / (1024 * 1024));
+    Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+/// Reads what is refused, so that a sender in the middle of sending sees the answer instead of
+/// a connection that was reset; within bounds.
+async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
+    let mut left = limits.refused_body_bytes_max;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            left = left.saturating_sub(data.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Too slow or too much: the connection is closed after the answer in any case.
+    let _ = tokio::time::timeout(time, reading).await;
+}

@@ -1,0 +1,52 @@
+//! Every bound of an HTTP server of ours, in one place.
+
+use std::time::Duration;
+
+/// Bounds of one program's server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// A request's line and headers.
+    pub head_bytes_max: usize,
+    /// For a whole head to arrive, and for the next request of a kept connection.
+    pub head_seconds_max: u64,
+    /// A request's body.
+    pub body_bytes_max: usize,
+    /// For a whole body to arrive.
+    pub body_seconds_max: u64,
+    /// Of a body that is refused for its size, this much is read and dropped so that the
+    /// sender gets to see the answer.
+    pub refused_body_bytes_max: usize,
+    /// Pieces of a live stream that wait for a reader.
+    pub feed_pieces_max: usize,
+    /// A reader that takes nothing for so long is cut; it can resume.
+    pub feed_stalled_seconds_max: u64,
+    /// Silence on a live stream before a comment is sent.
+    pub feed_silence_seconds_max: u64,
+    /// For requests under way to end after a stop was asked for.
+    pub goodbye_seconds_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 512,
+            head_bytes_max: 64 * 1024,
+            head_seconds_max: 20,
+            body_bytes_max: 32 * 1024 * 1024,
+            body_seconds_max: 60,
+            refused_body_bytes_max: 256 * 1024 * 1024,
+            feed_pieces_max: 8,
+            feed_stalled_seconds_max: 60,
+            feed_silence_seconds_max: 15,
+            goodbye_seconds_max: 10,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn head_time(&self) -> Duration {
+        Duration::from_secs(self.head_seconds_max)
+    }
+}

@@ -1,0 +1,159 @@
+//! The route table: a row is method, path, access, sentence, handler. From the rows come the
+//! router, admission, the OpenAPI document and the tests that a stranger is refused at every
+//! door. Nothing about an endpoint is stated twice.
+
+use crate::call::{Call, Shape};
+use crate::openapi;
+use bytes::Bytes;
+use http::Method;
+use percent_encoding::percent_decode_str;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value};
+
+/// What a caller must show at a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A key, whenever the auth mode asks this caller for one.
+    Key,
+    /// As `Key`, but a caller on this machine is never asked.
+    LocalOrKey,
+}
+
+/// One door of the API.
+pub struct Route<A: 'static> {
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{name}` is a variable.
+    pub path: &'static str,
+    /// What a caller must show.
+    pub access: Access,
+    /// One sentence for the OpenAPI document.
+    pub about: &'static str,
+    /// What happens.
+    pub call: Call<A>,
+}
+
+macro_rules! verbs {
+    ($($verb:ident $method:ident)*) => {$(
+        /// A row with this method.
+        pub const fn $verb<A>(
+            path: &'static str, access: Access, about: &'static str, call: Call<A>,
+        ) -> Route<A> {
+            Route { method: Method::$method, path, access, about, call }
+        }
+    )*};
+}
+verbs! { get GET post POST put PUT patch PATCH delete DELETE }
+
+/// All doors of a program.
+pub struct Table<A: 'static> {
+    doors: Vec<Door<A>>,
+    router: matchit::Router<Vec<usize>>,
+    /// The OpenAPI 3.1 document.
+    pub openapi: Bytes,
+    /// Schemas that others refer to.
+    pub definitions: Map<String, Value>,
+}
+
+/// A row with what was worked out about it.
+pub struct Door<A: 'static> {
+    /// The row.
+    pub route: Route<A>,
+    /// What it takes and gives.
+    pub shape: Shape,
+}
+
+/// Variables of a path, decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(&'static str, String)>);
+
+impl Params {
+    /// The variable's text; empty if the row has none of that name.
+    pub fn get(&self, name: &str) -> &str {
+        self.0
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map_or("", |(_, v)| v)
+    }
+}
+
+/// What was found for a method and path.
+pub(crate) enum Found<'t, A: 'static> {
+    Door(&'t Door<A>, Params),
+    /// The path without its slash at the end exists.
+    Moved(String),
+    WrongMethod(String),
+    Nothing,
+}
+
+impl<A> Table<A> {
+    /// Builds everything that follows from the rows.
+    ///
+    /// # Panics
+    /// If two rows are the same door: a fault of the program, found by its first test.
+    pub fn new(title: &str, version: &str, rows: Vec<Route<A>>) -> Table<A> {
+        let settings = SchemaSettings::draft2020_12()
+            .with(|s| s.definitions_path = "/components/schemas".into());
+        let mut schemas = SchemaGenerator::new(settings);
+        let mut router: matchit::Router<Vec<usize>> = matchit::Router::new();
+        let mut doors: Vec<Door<A>> = Vec::with_capacity(rows.len());
+        for route in rows {
+            let index = doors.len();
+            let known = doors.iter().position(|d| d.route.path == route.path);
+            match known {
+                None => router
+                    .insert(route.path, vec![index])
+                    .expect("paths do not collide"),
+                Some(_) => {
+                    let here = router.at_mut(route.path).expect("inserted before").value;
+                    let twice = here.iter().any(|i| doors[*i].route.method == route.method);
+                    assert!(!twice, "{} {} stands twice", route.method, route.path);
+                    here.push(index);
+                }
+            }
+            let shape = (route.call.shape)(&mut schemas);
+            doors.push(Door { route, shape });
+        }
+        let definitions = schemas.take_definitions(true);
+        let openapi = openapi::document(title, version, &doors, &definitions);
+        Table {
+            doors,
+            router,
+            openapi,
+            definitions,
+        }
+    }
+
+    /// All doors, in the order of the rows.
+    pub fn doors(&self) -> &[Door<A>] {
+        &self.doors
+    }
+
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Found<'_, A> {
+        let Ok(matched) = self.router.at(path) else {
+            let trimmed = path.trim_end_matches('/');
+            if trimmed.len() < path.len() && self.router.at(trimmed).is_ok() {
+                return Found::Moved(trimmed.to_owned());
+            }
+            return Found::Nothing;
+        };
+        let doors = matched.value.iter().map(|i| &self.doors[*i]);
+        let Some(door) = doors.clone().find(|d| d.route.method == *method) else {
+            let allowed: Vec<&str> = doors.map(|d| d.route.method.as_str()).collect();
+            return Found::WrongMethod(allowed.join(", "));
+        };
+        let params = matched.params.iter().filter_map(|(name, value)| {
+            let decoded = percent_decode_str(value).decode_utf8().ok()?;
+            Some((static_name(door.route.path, name)?, decoded.into_owned()))
+        });
+        Found::Door(door, Params(params.collect()))
+    }
+}
+
+/// The variable's name as it stands in the row, which lives as long as the program.
+fn static_name(path: &'static str, name: &str) -> Option<&'static str> {
+    let at = path.find(&format!("{{{name}}}"))?;
+    Some(&path[at + 1..at + 1 + name.len()])
+}
