@@ -1,1 +1,228 @@
-//! Stub.
+//! `parachute-agent`: one session's turns. It drives the Claude CLI, writes the session's event
+//! log, and lets the server replay and follow it over a private socket.
+//!
+//! It outlives the server on purpose, decides nothing about who may ask (its socket's mode
+//! does), and knows no database: what a turn needs comes whole in one `TurnRequest`.
+
+mod ask;
+mod claude;
+mod doors;
+mod follow;
+mod hearing;
+mod limits;
+mod log;
+mod policy;
+mod session;
+mod turn;
+
+use doors::Agent;
+use host::Lock;
+use log::Log;
+use serve::answer::Service;
+use serve::{Door, Limits, Origins, Pulse};
+use session::{Place, Session};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::agent::AgentStatus;
+use wire::{SessionId, Timestamp};
+
+const USAGE: &str = "usage: parachute-agent --session ID --idle-seconds N\n\
+    Started by parachute-server; see parachute-server(8).";
+const EXIT_USAGE: u8 = 64;
+const EXIT_CANNOT_CREATE: u8 = 73;
+const EXIT_TRY_LATER: u8 = 75;
+
+struct Arguments {
+    session: SessionId,
+    idle: Duration,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    host::log::init("parachute-agent");
+    let Some(arguments) = arguments(std::env::args().skip(1)) else {
+        tracing::error!("{USAGE}");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::from(EXIT_CANNOT_CREATE);
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(
+                cause = serve::fault::chain(&error),
+                "the agent could not start"
+            );
+            let held = error.kind() == io::ErrorKind::WouldBlock;
+            ExitCode::from(if held {
+                EXIT_TRY_LATER
+            } else {
+                EXIT_CANNOT_CREATE
+            })
+        }
+    }
+}
+
+fn arguments(mut from: impl Iterator<Item = String>) -> Option<Arguments> {
+    let mut session = None;
+    let mut idle = None;
+    while let Some(name) = from.next() {
+        let value = from.next()?;
+        match name.as_str() {
+            "--session" => session = SessionId::parse(&value).ok(),
+            "--idle-seconds" => idle = value.parse().ok().map(Duration::from_secs),
+            _ => return None,
+        }
+    }
+    Some(Arguments {
+        session: session?,
+        idle: idle?,
+    })
+}
+
+async fn run(arguments: Arguments) -> io::Result<()> {
+    let dirs = host::dirs()?;
+    dirs.create()?;
+    let id = arguments.session.as_str();
+    let dir = dirs.run(id);
+    fresh_dir(&dir)?;
+    let lock =
+        Lock::take(dir.join("lock")).map_err(|e| io::Error::new(io::ErrorKind::WouldBlock, e))?;
+    sweep(&dir.join("tmp"))?;
+    let (log, past) = Log::open(&dir)?;
+    let socket = dirs.agent_socket(id);
+    let listener = host::private_socket(&socket)?;
+    listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(listener)?;
+
+    let now = Timestamp::now();
+    let status = Arc::new(Mutex::new(AgentStatus {
+        session: id.to_owned(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        since: now,
+        used: now,
+        turn: None,
+        waiting: 0,
+        last_id: 0,
+        claude_pid: None,
+    }));
+    let (orders, taken) = mpsc::channel(16);
+    let followers = TaskTracker::new();
+    let leaving = CancellationToken::new();
+    let app = Arc::new(Agent {
+        orders,
+        log: log.clone(),
+        status: status.clone(),
+        followers: followers.clone(),
+        leaving: leaving.clone(),
+        origins: Origins::default(),
+        uid: host::own_uid(),
+    });
+    let place = Place {
+        session: id.to_owned(),
+        dir: dir.clone(),
+        idle: arguments.idle,
+    };
+    let session = Session::new(place, log, past, status);
+    let stop = CancellationToken::new();
+    let gone = CancellationToken::new();
+    let service = Arc::new(Service {
+        app,
+        table: Arc::new(doors::table()),
+        limits: limits(),
+        stop: gone.clone(),
+    });
+    let serving = tokio::spawn(serve::serve(
+        vec![Door::Unix(listener)],
+        service,
+        Arc::new(Pulse::new(1)),
+    ));
+    watch_signals(&stop)?;
+    host::notify::ready();
+    host::child::announce_ready()?;
+    tracing::info!(session = id, socket = %socket.display(), "the agent serves");
+    session.run(taken, &stop).await;
+    host::notify::stopping();
+    leaving.cancel();
+    leave(&socket, &gone, followers, serving).await;
+    sweep(&dir.join("tmp"))?;
+    drop(lock);
+    Ok(())
+}
+
+/// Followers end by themselves once the session is at rest; then nobody may come any more.
+async fn leave(
+    socket: &Path,
+    gone: &CancellationToken,
+    followers: TaskTracker,
+    serving: tokio::task::JoinHandle<()>,
+) {
+    if let Err(error) = std::fs::remove_file(socket) {
+        tracing::warn!(%error, "could not remove the agent's socket");
+    }
+    followers.close();
+    let patience = Duration::from_secs(5);
+    if tokio::time::timeout(patience, followers.wait())
+        .await
+        .is_err()
+    {
+        tracing::debug!("followers that stay are sent away");
+    }
+    gone.cancel();
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the agent's doors ended badly");
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        connections_max: 128,
+        goodbye_seconds_max: 5,
+        ..Limits::default()
+    }
+}
+
+fn fresh_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}
+
+/// The CLI leaves a folder behind for each process; nothing in there is worth keeping.
+fn sweep(tmp: &PathBuf) -> io::Result<()> {
+    match std::fs::remove_dir_all(tmp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fresh_dir(tmp),
+    }
+}
+
+fn watch_signals(stop: &CancellationToken) -> io::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signal = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}

@@ -1,2 +1,6 @@
-//! Stub.
-fn main() {}
+//! The program; everything is in the library beside it.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    parachute::run()
+}

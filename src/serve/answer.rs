@@ -32,6 +32,8 @@ pub enum Caller {
     Local,
     /// Whoever has this key.
     Key(String),
+    /// Somebody from elsewhere without a key, at an open door.
+    Stranger,
 }
 
 /// What a program says of itself to its HTTP server.

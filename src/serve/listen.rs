@@ -164,14 +164,11 @@ impl<A: App> Talk<A> {
         let handle = service_fn(move |req| {
             let (service, count) = (service.clone(), count.clone());
             async move {
-                service.app.busy(true);
+                let busy = Busy::begin(service.app.clone());
                 let reply = service.answer(peer, req).await;
                 count.count.fetch_add(1, Ordering::Relaxed);
                 count.more.notify_one();
-                Ok::<_, Infallible>(reply.map(|body| Tracked {
-                    body,
-                    app: service.app.clone(),
-                }))
+                Ok::<_, Infallible>(reply.map(|body| Tracked { body, _busy: busy }))
             }
         });
         let limits = &self.service.limits;
@@ -210,16 +207,26 @@ impl<A: App> Talk<A> {
     }
 }
 
-/// Tells the program when an answer has gone out whole, or was dropped.
-struct Tracked<A: App> {
-    body: Body,
-    app: Arc<A>,
+/// Tells the program when a request begins, and when it is over, however that happens.
+struct Busy<A: App>(Arc<A>);
+
+impl<A: App> Busy<A> {
+    fn begin(app: Arc<A>) -> Busy<A> {
+        app.busy(true);
+        Busy(app)
+    }
 }
 
-impl<A: App> Drop for Tracked<A> {
+impl<A: App> Drop for Busy<A> {
     fn drop(&mut self) {
-        self.app.busy(false);
+        self.0.busy(false);
     }
+}
+
+/// A body that counts as busy until it has gone out.
+struct Tracked<A: App> {
+    body: Body,
+    _busy: Busy<A>,
 }
 
 impl<A: App> http_body::Body for Tracked<A> {

@@ -1,1 +1,299 @@
-//! Stub.
+//! `parachute-server`: the HTTP and SSE API, and the only program that writes the database.
+//!
+//! Starts in one order: log, settings, keys, store, sockets, doors, READY; stops in the other.
+//! It supervises nothing: agents are units of their own, and it is started again by whoever
+//! holds its sockets.
+
+mod agents;
+mod app;
+mod domain;
+mod doors;
+#[cfg(feature = "faults")]
+mod faults;
+mod limits;
+pub mod routes;
+pub mod store;
+mod watchdog;
+
+pub use app::App;
+
+use agents::{Agents, Setup};
+use app::{Busy, Lists};
+use config::keys::Keys;
+use config::settings::{self, Loaded, Sources};
+use domain::Domain;
+use doors::Doors;
+use host::Dirs;
+use serve::answer::Service;
+use serve::fault::chain;
+use serve::{Limits, Origins, Pulse};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+const USAGE: &str = "usage: parachute-server [--version | --help]\n\n\
+    Serves the Parachute API on the sockets that the service manager hands over, else on\n\
+    the address of the config (http://127.0.0.1:3333) and a Unix socket. Settings come from\n\
+    the environment, .env and VAULT/.parachute/config.yaml; see parachute-config(5).";
+
+/// Exit statuses, as in sysexits.h.
+const EXIT_USAGE: u8 = 64;
+const EXIT_CANNOT_CREATE: u8 = 73;
+const EXIT_CONFIG: u8 = 78;
+
+/// How often keys' times of use are looked at, and whether the server is idle.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot find or make our folders")]
+    Dirs(#[source] std::io::Error),
+    #[error("cannot listen")]
+    Listen(#[source] std::io::Error),
+    #[error(
+        "{0} can be reached from other machines, and there is no key; make one with \
+         `parachute keys create NAME`, or set host to 127.0.0.1"
+    )]
+    WideWithoutKey(std::net::SocketAddr),
+    #[error("cannot read where this program is")]
+    Place(#[source] std::io::Error),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    if let Some(done) = arguments() {
+        return done;
+    }
+    host::log::init("parachute-server");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        "starting"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => Err(StartError::Dirs(error)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let said = chain(&error);
+            tracing::error!(error = said, "the server did not start");
+            host::notify::status(&format!("did not start: {said}"));
+            ExitCode::from(match error {
+                StartError::WideWithoutKey(_) => EXIT_CONFIG,
+                _ => EXIT_CANNOT_CREATE,
+            })
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "asked for on the command line")]
+fn arguments() -> Option<ExitCode> {
+    let asked = std::env::args().nth(1)?;
+    Some(match asked.as_str() {
+        "--version" | "-V" => {
+            println!("parachute-server {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        "--help" | "-h" => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("parachute-server: unknown argument {asked}\n{USAGE}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    })
+}
+
+async fn run() -> Result<(), StartError> {
+    let dirs = host::dirs().map_err(StartError::Dirs)?;
+    dirs.create().map_err(StartError::Dirs)?;
+    let sources = Sources::of_process(Some(dirs.state.clone())).map_err(StartError::Dirs)?;
+    let loaded = settings::load(&sources);
+    tell(&loaded);
+    let keys = Arc::new(load_keys(&loaded));
+    let stop = CancellationToken::new();
+    let agents = Agents::new(setup(&loaded, &dirs)?, stop.clone());
+    let settings = loaded.settings.clone();
+    let domain = Arc::new(Domain::new(
+        loaded,
+        sources,
+        keys.clone(),
+        agents.clone(),
+        dirs.home.clone(),
+    ));
+    let Doors {
+        doors,
+        told,
+        inherited,
+        wide,
+    } = doors::open(&settings, &dirs).map_err(StartError::Listen)?;
+    if let Some(address) = wide.filter(|_| keys.is_empty() && settings.api_key.is_none()) {
+        return Err(StartError::WideWithoutKey(address));
+    }
+    for listener in &told {
+        tracing::info!(listener, "listening");
+    }
+    let pulse = Arc::new(Pulse::new(doors.len()));
+    let table = Arc::new(routes::table());
+    let app = Arc::new(App {
+        domain: domain.clone(),
+        lists: Lists::default(),
+        origins: Origins::from_config(&settings.cors_origins),
+        listeners: told.clone(),
+        since: Instant::now(),
+        uid: host::own_uid(),
+        busy: Busy::new(),
+        openapi: OnceLock::from(table.openapi.clone()),
+    });
+    let service = Arc::new(Service {
+        app: app.clone(),
+        table,
+        limits: Limits::default(),
+        stop: stop.clone(),
+    });
+    watch_signals(&stop).map_err(StartError::Dirs)?;
+    #[cfg(feature = "faults")]
+    faults::watch(domain.clone()).map_err(StartError::Dirs)?;
+
+    let serving = tokio::spawn(serve::serve(doors, service, pulse.clone()));
+    let feeding = tokio::spawn(watchdog::feed(domain.clone(), pulse, stop.clone()));
+    let idle = Duration::from_secs(settings.idle_exit_seconds.into());
+    let leaves = inherited && !idle.is_zero();
+    let rounds = tokio::spawn(rounds(app, leaves.then_some(idle), stop.clone()));
+    host::notify::ready();
+    host::notify::status(&status(&told, domain.problem()));
+    if let Some(store) = domain.open_store() {
+        agents.adopt(&store).await;
+    }
+    stop.cancelled().await;
+    host::notify::stopping();
+    host::notify::status("stopping");
+    for (part, ended) in [
+        ("doors", serving.await),
+        ("watchdog", feeding.await),
+        ("rounds", rounds.await),
+    ] {
+        if let Err(error) = ended {
+            tracing::error!(part, %error, "a part of the server ended badly");
+        }
+    }
+    agents.close().await;
+    close(&domain, &dirs, inherited).await;
+    Ok(())
+}
+
+fn tell(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!(warning, "about the settings");
+    }
+    if let Some(problem) = &loaded.problem {
+        tracing::error!(problem, "the config is not in force as it stands");
+    }
+    tracing::info!(vault = %loaded.settings.vault_path.display(), "settings are read");
+}
+
+fn load_keys(loaded: &Loaded) -> Keys {
+    let path = loaded
+        .settings
+        .vault_path
+        .join(".parachute")
+        .join("server.yaml");
+    let keys = Keys::load(&path).unwrap_or_else(|error| {
+        tracing::error!(
+            error = chain(&error),
+            "the keys cannot be read; no key opens a door"
+        );
+        Keys::broken(&path, &error)
+    });
+    keys.with_default_mode(loaded.settings.auth_mode)
+}
+
+fn setup(loaded: &Loaded, dirs: &Dirs) -> Result<Setup, StartError> {
+    Ok(Setup {
+        dirs: dirs.clone(),
+        program: beside_us("parachute-agent").map_err(StartError::Place)?,
+        idle_seconds: loaded.settings.agent_idle_seconds,
+        live_max: loaded.settings.agents_live_max as usize,
+    })
+}
+
+/// A program of the suite, which is installed where we are.
+fn beside_us(name: &str) -> std::io::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    // After an update the running program's file is gone by name.
+    let here = here
+        .to_string_lossy()
+        .trim_end_matches(" (deleted)")
+        .to_owned();
+    Ok(Path::new(&here).with_file_name(name))
+}
+
+fn status(listeners: &[String], problem: Option<String>) -> String {
+    let serving = format!("serving {}", listeners.join(", "));
+    match problem {
+        Some(problem) => format!("{serving}; PROBLEM: {problem}"),
+        None => serving,
+    }
+}
+
+fn watch_signals(stop: &CancellationToken) -> std::io::Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signal = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            tracing::info!("told to stop");
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
+/// What is looked at now and then: keys' times of use, and whether anybody still needs us.
+async fn rounds(app: Arc<App>, idle: Option<Duration>, stop: CancellationToken) {
+    let mut round = tokio::time::interval(ROUND);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = round.tick() => {}
+        }
+        flush_keys(&app.domain.keys, false).await;
+        let since = app.busy.idle_since();
+        if idle.is_some_and(|idle| since.is_some_and(|since| since.elapsed() >= idle)) {
+            tracing::info!("nobody has asked for a while; leaving until somebody does");
+            stop.cancel();
+        }
+    }
+}
+
+async fn flush_keys(keys: &Arc<Keys>, last: bool) {
+    let keys = keys.clone();
+    let flushed =
+        tokio::task::spawn_blocking(move || if last { keys.close() } else { keys.flush() }).await;
+    match flushed {
+        Ok(Err(error)) => tracing::warn!(error = chain(&error), "times of use are not written"),
+        Err(error) => tracing::error!(%error, "times of use are not written"),
+        Ok(Ok(_)) => {}
+    }
+}
+
+async fn close(domain: &Domain, dirs: &Dirs, inherited: bool) {
+    flush_keys(&domain.keys, true).await;
+    if let Some(store) = domain.open_store() {
+        store.close().await;
+    }
+    if !inherited && let Err(error) = std::fs::remove_file(dirs.server_socket()) {
+        tracing::debug!(%error, "our socket was gone already");
+    }
+    tracing::info!("stopped");
+}

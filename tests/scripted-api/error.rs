@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// A refusal: status, `error.type`, `error.message` and headers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// HTTP status.
     pub status: u16,
     /// The API's name for it, such as `overloaded_error`.
@@ -18,7 +18,11 @@ pub struct ApiError {
 const KINDS: [(u16, &str, &str); 9] = [
     (400, "invalid_request_error", "scripted error"),
     (401, "authentication_error", "invalid x-api-key"),
-    (403, "permission_error", "Your account does not have permission to use this resource."),
+    (
+        403,
+        "permission_error",
+        "Your account does not have permission to use this resource.",
+    ),
     (404, "not_found_error", "Not found"),
     (413, "request_too_large", "Request exceeds the maximum size"),
     (
@@ -33,25 +37,39 @@ const KINDS: [(u16, &str, &str); 9] = [
 
 impl ApiError {
     /// The error of a status in the API's own words.
-    pub fn of(status: u16) -> Self {
+    pub(crate) fn of(status: u16) -> Self {
         let known = KINDS.iter().find(|(code, _, _)| *code == status);
         let (kind, message) = known.map_or(("api_error", "scripted error"), |(_, k, m)| (*k, *m));
-        Self { status, kind: kind.into(), message: message.into(), headers: Vec::new() }
+        Self {
+            status,
+            kind: kind.into(),
+            message: message.into(),
+            headers: Vec::new(),
+        }
     }
 
     /// The same in other words.
-    pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..Self::of(status) }
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::of(status)
+        }
     }
 
     /// The error of a kind, as a stream names it; an unknown kind is a 500.
-    pub fn of_kind(kind: &str) -> Self {
-        let status = KINDS.iter().find(|(_, name, _)| *name == kind).map_or(500, |(code, ..)| *code);
-        Self { kind: kind.into(), ..Self::of(status) }
+    pub(crate) fn of_kind(kind: &str) -> Self {
+        let status = KINDS
+            .iter()
+            .find(|(_, name, _)| *name == kind)
+            .map_or(500, |(code, ..)| *code);
+        Self {
+            kind: kind.into(),
+            ..Self::of(status)
+        }
     }
 
     /// The body that goes with it.
-    pub fn body(&self, request_id: &str) -> Value {
+    pub(crate) fn body(&self, request_id: &str) -> Value {
         json!({
             "type": "error",
             "error": {"type": self.kind, "message": self.message},

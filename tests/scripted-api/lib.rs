@@ -3,14 +3,15 @@
 //! It lets a client (the real Claude CLI, our own model client) be tested end to end without a
 //! network, and lets `scripts/run` show a first turn where there is no credential (`--demo`).
 //! It is no model and says so; it checks no real key and is not meant for other than loopback.
-//! See [`Options`] for the command line and [`script`] for the scenarios.
+//! See [`Options`] for the command line and `script.rs` for the scenarios.
 
 mod answer;
+mod args;
 mod ask;
 mod error;
 mod http;
 mod models;
-pub mod script;
+mod script;
 mod state;
 pub mod words;
 
@@ -77,7 +78,10 @@ pub struct Options {
 /// The program: reads the command line, prints the address, serves until it is killed.
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };

@@ -1,5 +1,5 @@
 //! What the endpoint remembers between requests: what was asked, and how often an error that
-//! comes a limited number of times was given. Bounded; keeps nothing of a demonstration.
+//! comes a limited number of times was given. Keeps nothing of a demonstration.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -35,7 +35,13 @@ impl State {
             Some(path) => Some(File::options().create(true).append(true).open(path)?),
             None => None,
         };
-        Ok(Self { options, memory: Mutex::new(Memory { log, ..Memory::default() }) })
+        Ok(Self {
+            options,
+            memory: Mutex::new(Memory {
+                log,
+                ..Memory::default()
+            }),
+        })
     }
 
     /// Keeps a request; the number given back is for [`State::outcome`].
@@ -75,7 +81,11 @@ impl State {
 
     /// The requests kept, oldest first.
     pub(crate) fn requests(&self) -> Vec<Value> {
-        self.memory().requests.iter().map(|(_, entry)| entry.clone()).collect()
+        self.memory()
+            .requests
+            .iter()
+            .map(|(_, entry)| entry.clone())
+            .collect()
     }
 
     pub(crate) fn reset(&self) {
@@ -85,6 +95,8 @@ impl State {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().expect("nothing panics while it holds the memory")
+        self.memory
+            .lock()
+            .expect("nothing panics while it holds the memory")
     }
 }

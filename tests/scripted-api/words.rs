@@ -9,7 +9,17 @@ const ASCII: [&str; 24] = [
 
 // Two, three and four bytes to a character, a joined emoji, a combining accent, right to left.
 const WIDE: [&str; 12] = [
-    "θάλασσα", "漢字", "🌊", "наука", "👩‍👧‍👦", "e\u{301}tude", "東京都", "שלום", "😀🎈", "naïve", "한국어",
+    "θάλασσα",
+    "漢字",
+    "🌊",
+    "наука",
+    "👩‍👧‍👦",
+    "e\u{301}tude",
+    "東京都",
+    "שלום",
+    "😀🎈",
+    "naïve",
+    "한국어",
     "ᚠᛇᚻ",
 ];
 
@@ -68,7 +78,9 @@ pub fn pieces(text: &str) -> Vec<&str> {
     let mut rest = text;
     while !rest.is_empty() {
         let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let space = rest[word..].find(|c: char| !c.is_whitespace()).unwrap_or(rest.len() - word);
+        let space = rest[word..]
+            .find(|c: char| !c.is_whitespace())
+            .unwrap_or(rest.len() - word);
         let (piece, after) = rest.split_at(word + space);
         out.push(piece);
         rest = after;

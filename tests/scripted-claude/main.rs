@@ -1,2 +1,5 @@
-//! Stub.
-fn main() {}
+//! `scripted-claude`: one call, one exit status.
+
+fn main() -> std::process::ExitCode {
+    scripted_claude::main()
+}

@@ -1,0 +1,39 @@
+//! Every bound of an agent, in one place.
+
+use std::time::Duration;
+
+/// Turns that wait behind the one that runs.
+pub(crate) const TURNS_WAITING_MAX: usize = 8;
+/// Messages sent into one running turn.
+pub(crate) const INJECTED_MAX: usize = 20;
+/// Permission requests and questions open at once.
+pub(crate) const ASKS_MAX: usize = 100;
+/// A line of the CLI.
+pub(crate) const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pieces of the CLI's output that wait to be read; each is at most a pipe's worth.
+pub(crate) const CHUNKS_WAITING_MAX: usize = 16;
+/// Messages to the CLI that wait to be written.
+pub(crate) const WRITES_WAITING_MAX: usize = 64;
+/// Of a tool's result, so much goes into the event; the model has all of it.
+pub(crate) const TOOL_RESULT_BYTES_MAX: usize = 256 * 1024;
+/// Of the CLI's error output, the last part is kept for the message.
+pub(crate) const STDERR_BYTES_MAX: usize = 4 * 1024;
+/// Lines that are not the CLI's protocol before a turn is given up.
+pub(crate) const GARBAGE_LINES_MAX: u32 = 8;
+/// An event log that is larger when the agent starts loses its oldest turns.
+pub(crate) const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Read from the log at once for one follower.
+pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
+/// Kept on disk so that a turn can still end in words when the disk is full.
+pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+
+/// For a permission request (contract-core §2.7).
+pub(crate) const PERMISSION_SECONDS_MAX: u64 = 120;
+/// For a question to the user (contract-core §2.6).
+pub(crate) const QUESTION_SECONDS_MAX: u64 = 300;
+/// For the CLI to stop after an interrupt, then after each stronger signal.
+pub(crate) const STOP_STEP: Duration = Duration::from_secs(5);
+/// Nothing at all from the CLI although no tool runs and nobody is asked.
+pub(crate) const TURN_SILENCE: Duration = Duration::from_secs(900);
+/// For the answer to an injected message to begin after the turn's own has ended.
+pub(crate) const INJECTED_WAIT: Duration = Duration::from_secs(30);

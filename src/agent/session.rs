@@ -1,0 +1,541 @@
+//! The session: one task that owns the CLI, the queue of turns and everything that waits for a
+//! person. Orders come in through one bounded channel, lines through another; what happens goes
+//! to the log. Turns are serial because this is one task.
+
+use crate::ask::Asks;
+use crate::claude::{Claude, Heard, StartError, control, transcript_exists};
+use crate::limits::{INJECTED_MAX, INJECTED_WAIT, STOP_STEP, TURN_SILENCE, TURNS_WAITING_MAX};
+use crate::log::{Batch, Log, Past, Unfinished};
+use crate::turn::{Turn, session_of};
+use host::child::Signal;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wire::agent::{AgentStatus, PermissionAnswer, QuestionAnswer, TurnAccepted, TurnRequest};
+use wire::chat::{Pending, TypedError};
+use wire::error::ErrorCode;
+use wire::{ChatEvent, Timestamp, Trust};
+
+/// What the doors ask of the session; each answers through its channel.
+pub(crate) enum Order {
+    Turn(
+        Box<TurnRequest>,
+        oneshot::Sender<Result<TurnAccepted, Refused>>,
+    ),
+    Abort(oneshot::Sender<bool>),
+    Inject(String, oneshot::Sender<Result<(), Refused>>),
+    Permission(PermissionAnswer, oneshot::Sender<bool>),
+    Answer(QuestionAnswer, oneshot::Sender<bool>),
+    Pending(oneshot::Sender<Vec<Pending>>),
+    Leave(oneshot::Sender<bool>),
+}
+
+/// Why an order was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("too many turns of this session wait already")]
+    Full,
+    #[error("no turn runs")]
+    Idle,
+    #[error("trust level {0} cannot be had here")]
+    Trust(&'static str),
+    #[error("the event log cannot be written")]
+    Log(#[source] std::io::Error),
+}
+
+/// Where an agent lives.
+pub(crate) struct Place {
+    pub(crate) session: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) idle: Duration,
+}
+
+pub(crate) struct Session {
+    pub(crate) place: Place,
+    pub(crate) log: Arc<Log>,
+    pub(crate) status: Arc<Mutex<AgentStatus>>,
+    pub(crate) claude: Option<Claude>,
+    /// The CLI's own id of the conversation; `/clear` changes it.
+    pub(crate) conversation: String,
+    pub(crate) waiting: VecDeque<TurnRequest>,
+    pub(crate) turn: Option<Turn>,
+    pub(crate) asks: Asks,
+    pub(crate) batch: Batch,
+    pub(crate) message_count: i64,
+    pub(crate) total_cost: Option<f64>,
+    /// The last request, for a turn that the CLI begins by itself.
+    pub(crate) last: Option<TurnRequest>,
+    used: Instant,
+    heard: Instant,
+    /// Steps of stopping a turn that does not stop.
+    escalate: Option<(Instant, Signal)>,
+    /// The turn's own answer is complete; an injected message's may follow until then.
+    wait_injected: Option<Instant>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        place: Place,
+        log: Arc<Log>,
+        past: Past,
+        status: Arc<Mutex<AgentStatus>>,
+    ) -> Session {
+        let kept = std::fs::read_to_string(place.dir.join("conversation")).ok();
+        let kept = kept.filter(|id| wire::SessionId::parse(id).is_ok());
+        let mut session = Session {
+            conversation: kept.unwrap_or_else(|| place.session.clone()),
+            batch: log.batch(),
+            log,
+            status,
+            claude: None,
+            waiting: VecDeque::new(),
+            turn: None,
+            asks: Asks::default(),
+            message_count: past.message_count,
+            total_cost: past.total_cost_usd,
+            last: None,
+            used: Instant::now(),
+            heard: Instant::now(),
+            escalate: None,
+            wait_injected: None,
+            place,
+        };
+        if let Some(unfinished) = past.unfinished {
+            session.close_unfinished(&unfinished);
+        }
+        session
+    }
+
+    /// Runs until there is nothing to do any more, or `stop`.
+    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>, stop: &CancellationToken) {
+        loop {
+            self.begin_next();
+            self.tell_status();
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                order = orders.recv() => match order {
+                    Some(Order::Leave(answer)) => {
+                        let idle = self.turn.is_none() && self.waiting.is_empty();
+                        // Whoever asked may be gone; we leave all the same.
+                        let _ = answer.send(idle);
+                        if idle {
+                            break;
+                        }
+                    }
+                    Some(order) => self.order(order),
+                    None => break,
+                },
+                heard = hear(&mut self.claude) => self.hear(heard),
+                () = tokio::time::sleep_until(deadline) => {
+                    if self.overdue() {
+                        break;
+                    }
+                }
+            }
+        }
+        // No order is taken from here on: a server that asks now finds nobody, and starts anew.
+        orders.close();
+        self.leave().await;
+    }
+
+    fn order(&mut self, order: Order) {
+        self.used = Instant::now();
+        // Each answer may find nobody waiting for it any more; the order stands all the same.
+        match order {
+            Order::Turn(request, answer) => drop(answer.send(self.accept(*request))),
+            Order::Abort(answer) => drop(answer.send(self.abort())),
+            Order::Inject(text, answer) => drop(answer.send(self.inject(text))),
+            Order::Permission(given, answer) => drop(answer.send(self.permission(given))),
+            Order::Answer(given, answer) => drop(answer.send(self.answer(given))),
+            Order::Pending(answer) => drop(answer.send(self.asks.pending())),
+            Order::Leave(answer) => drop(answer.send(false)),
+        }
+    }
+
+    fn accept(&mut self, request: TurnRequest) -> Result<TurnAccepted, Refused> {
+        if request.trust != Trust::Full {
+            return Err(Refused::Trust(request.trust.name()));
+        }
+        let known = self.log.mark(&request.turn).is_some()
+            || self
+                .waiting
+                .iter()
+                .any(|waiting| waiting.turn == request.turn);
+        if known {
+            // A server that lost our answer asks again.
+            return Ok(TurnAccepted {
+                turn: request.turn,
+                waiting: self.waiting.len(),
+            });
+        }
+        if self.waiting.len() >= TURNS_WAITING_MAX {
+            return Err(Refused::Full);
+        }
+        let before = self.waiting.len() + usize::from(self.turn.is_some());
+        let accepted = TurnAccepted {
+            turn: request.turn.clone(),
+            waiting: before,
+        };
+        if before == 0 {
+            // Now, so that a disk that is full is told to who asked.
+            self.begin(request).map_err(Refused::Log)?;
+        } else {
+            self.waiting.push_back(request);
+            self.log.rest(false);
+        }
+        Ok(accepted)
+    }
+
+    fn begin_next(&mut self) {
+        while self.turn.is_none() {
+            let Some(next) = self.waiting.pop_front() else {
+                break;
+            };
+            if let Err(error) = self.begin(next) {
+                tracing::error!(%error, "a waiting turn is lost: the event log cannot be written");
+            }
+        }
+        self.log.rest(self.turn.is_none());
+    }
+
+    /// Writes the turn's first events, then asks the CLI. An error means that the log took
+    /// nothing and the turn did not begin.
+    fn begin(&mut self, request: TurnRequest) -> std::io::Result<()> {
+        self.message_count = self.message_count.max(request.message_count);
+        let number = self.log.last_turn() + 1;
+        for event in &request.preface {
+            self.batch.push(&self.log, number, event);
+        }
+        if let Err(error) = self.log.append(&mut self.batch) {
+            self.batch = self.log.batch();
+            return Err(error);
+        }
+        tracing::info!(session = %self.place.session, turn = %request.turn, "turn begins");
+        self.log.rest(false);
+        let fresh = request.fresh;
+        self.last = Some(request.clone());
+        self.turn = Some(Turn::new(number, request.clone()));
+        self.escalate = None;
+        self.wait_injected = None;
+        self.heard = Instant::now();
+        if let Err(error) = self.ensure_claude(&request, fresh) {
+            self.fail(start_error(&error));
+            return Ok(());
+        }
+        let said = self
+            .claude
+            .as_ref()
+            .map(|c| c.tell(control::user(&request.turn, &request.message)));
+        if said != Some(true) {
+            self.fail(ErrorCode::CliFailed.error("The Claude CLI does not take its input.", None));
+        }
+        Ok(())
+    }
+
+    fn ensure_claude(&mut self, request: &TurnRequest, fresh: bool) -> Result<(), StartError> {
+        if self
+            .claude
+            .as_ref()
+            .is_some_and(|c| c.setup == request.claude)
+            && !fresh
+        {
+            return Ok(());
+        }
+        if let Some(old) = self.claude.take() {
+            // Two processes on one conversation would fork it: the old one goes first.
+            old.signal(Signal::Kill);
+        }
+        if fresh {
+            self.keep_conversation(uuid::Uuid::new_v4().to_string());
+        }
+        let resume = !fresh && transcript_exists(&self.conversation);
+        if !resume && wire::SessionId::parse(&self.conversation).is_ok_and(|id| !id.is_uuid()) {
+            // The CLI begins a conversation only under a UUID.
+            self.keep_conversation(uuid::Uuid::new_v4().to_string());
+        }
+        let tmp = self.place.dir.join("tmp");
+        let claude = Claude::start(&request.claude, &self.conversation, resume, &tmp)?;
+        claude.tell(control::initialize());
+        self.claude = Some(claude);
+        Ok(())
+    }
+
+    pub(crate) fn keep_conversation(&mut self, id: String) {
+        if let Err(error) = std::fs::write(self.place.dir.join("conversation"), &id) {
+            tracing::warn!(%error, "could not keep the CLI's id of the conversation");
+        }
+        self.conversation = id;
+    }
+
+    fn abort(&mut self) -> bool {
+        let Some(turn) = &mut self.turn else {
+            return false;
+        };
+        turn.aborting = true;
+        self.asks.clear();
+        self.interrupt();
+        true
+    }
+
+    pub(crate) fn interrupt(&mut self) {
+        if let Some(claude) = &self.claude {
+            claude.tell(control::interrupt());
+        }
+        self.escalate = Some((Instant::now() + STOP_STEP, Signal::Interrupt));
+    }
+
+    fn inject(&mut self, text: String) -> Result<(), Refused> {
+        let Some(turn) = self.turn.as_mut().filter(|t| !t.aborting) else {
+            return Err(Refused::Idle);
+        };
+        if turn.owed.len() > INJECTED_MAX {
+            return Err(Refused::Full);
+        }
+        let uuid = uuid::Uuid::new_v4().to_string();
+        let told = self
+            .claude
+            .as_ref()
+            .is_some_and(|c| c.tell(control::user(&uuid, &text)));
+        if !told {
+            return Err(Refused::Full);
+        }
+        turn.inject(uuid);
+        self.say(ChatEvent::UserMessage {
+            content: text,
+            injected: true,
+        });
+        self.commit();
+        Ok(())
+    }
+
+    /// Adds an event of the running turn.
+    pub(crate) fn say(&mut self, event: ChatEvent) {
+        if let Some(turn) = &self.turn {
+            self.batch.push(&self.log, turn.number, &event);
+        }
+    }
+
+    /// Writes what was said. A log that cannot be written ends the turn: nothing may be seen
+    /// that is not in the log.
+    pub(crate) fn commit(&mut self) {
+        if let Err(error) = self.log.append(&mut self.batch) {
+            tracing::error!(session = %self.place.session, %error, "the event log cannot be written");
+            self.batch = self.log.batch();
+            self.log.spend_reserve();
+            if let Some(claude) = self.claude.take() {
+                claude.signal(Signal::Kill);
+            }
+            let message = format!("The turn's events cannot be kept ({error}). Free some space.");
+            self.fail(ErrorCode::DiskFull.error(message, None));
+        }
+    }
+
+    /// Ends the running turn with an error.
+    pub(crate) fn fail(&mut self, mut error: TypedError) {
+        let session = self.place.session.clone();
+        self.finish(|turn, count| {
+            error.session_id = Some(session_of(&turn.request));
+            error.message_count = Some(count);
+            tracing::warn!(
+                session, turn = %turn.request.turn, code = %error.code,
+                cause = error.original_error.as_deref().unwrap_or_default(), "turn failed"
+            );
+            ChatEvent::TypedError(Box::new(error))
+        });
+    }
+
+    /// Writes the last event of the running turn, made of the turn and the session's count of
+    /// messages; the session is free for the next.
+    pub(crate) fn finish(&mut self, last: impl FnOnce(Turn, i64) -> ChatEvent) {
+        let Some(turn) = self.turn.take() else { return };
+        let number = turn.number;
+        let id = turn.request.turn.clone();
+        self.message_count = turn.message_count(self.message_count);
+        self.total_cost = turn.total_cost().or(self.total_cost);
+        let event = last(turn, self.message_count);
+        self.batch.push(&self.log, number, &event);
+        if let Err(error) = self.log.append(&mut self.batch) {
+            tracing::error!(%error, "the end of a turn could not be written; a restart will tell it");
+            self.batch = self.log.batch();
+        }
+        self.asks.clear();
+        self.escalate = None;
+        self.wait_injected = None;
+        self.used = Instant::now();
+        tracing::info!(session = %self.place.session, turn = %id, "turn ended");
+    }
+
+    pub(crate) fn wait_for_injected(&mut self) {
+        self.wait_injected = Some(Instant::now() + INJECTED_WAIT);
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        self.heard = Instant::now();
+        self.wait_injected = self.wait_injected.map(|_| self.heard + INJECTED_WAIT);
+        match heard {
+            Heard::Lines(lines) => self.lines(&lines),
+            Heard::TooLong => {
+                if let Some(claude) = self.claude.take() {
+                    claude.signal(Signal::Kill);
+                }
+                let message = "The Claude CLI printed a line beyond all bounds and was ended.";
+                self.fail(ErrorCode::CliFailed.error(message, None));
+            }
+            Heard::Ended { status, stderr } => {
+                self.claude = None;
+                self.cli_ended(status, &stderr);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let mut next = match &self.turn {
+            None => self.used + self.place.idle,
+            Some(turn) if turn.tool_runs() || !self.asks.is_empty() => {
+                Instant::now() + TURN_SILENCE
+            }
+            Some(_) => self.heard + TURN_SILENCE,
+        };
+        for at in [
+            self.asks.next_due(),
+            self.escalate.map(|(at, _)| at),
+            self.wait_injected,
+        ] {
+            next = at.map_or(next, |at| next.min(at));
+        }
+        next
+    }
+
+    /// Does what a deadline asks for; whether the agent is to leave.
+    fn overdue(&mut self) -> bool {
+        let now = Instant::now();
+        while let Some(ask) = self.asks.overdue() {
+            self.unanswered(ask);
+        }
+        if let Some((at, signal)) = self.escalate.filter(|(at, _)| *at <= now) {
+            self.push_harder(at, signal);
+        }
+        if self.wait_injected.is_some_and(|at| at <= now) {
+            self.end_well();
+        }
+        let silent = self.turn.as_ref().is_some_and(|t| !t.tool_runs()) && self.asks.is_empty();
+        if silent && self.escalate.is_none() && self.heard + TURN_SILENCE <= now {
+            let message = format!(
+                "Nothing came from the Claude CLI for {} minutes, and it was stopped.",
+                TURN_SILENCE.as_secs() / 60
+            );
+            if let Some(claude) = self.claude.take() {
+                claude.signal(Signal::Kill);
+            }
+            self.fail(ErrorCode::CliFailed.error(message, None));
+        }
+        self.turn.is_none() && self.waiting.is_empty() && self.used + self.place.idle <= now
+    }
+
+    /// A turn that was interrupted and goes on: the next stronger signal.
+    fn push_harder(&mut self, at: Instant, signal: Signal) {
+        let Some(claude) = &self.claude else {
+            return self.stopped();
+        };
+        claude.signal(signal);
+        let next = match signal {
+            Signal::Interrupt => Signal::Terminate,
+            Signal::Terminate | Signal::Kill => Signal::Kill,
+        };
+        self.escalate = Some((at + STOP_STEP, next));
+        if signal == Signal::Kill {
+            self.claude = None;
+            self.stopped();
+        }
+    }
+
+    /// The turn was stopped on request, or because the credential is refused.
+    pub(crate) fn stopped(&mut self) {
+        match &self.turn {
+            Some(turn) if turn.unauthorized => {
+                let error = turn.error(&Default::default());
+                self.fail(error);
+            }
+            _ => self.finish(|turn, count| turn.aborted("The turn was stopped.", count)),
+        }
+    }
+
+    fn close_unfinished(&mut self, left: &Unfinished) {
+        let number = self.log.last_turn();
+        let count = self.message_count + left.asked + i64::from(left.answered);
+        let mut message = "The agent ended in the middle of this turn.".to_owned();
+        for call in left.calls.iter().take(5) {
+            let subject = crate::policy::subject(&call.name, &call.input).unwrap_or_default();
+            let shown: String = subject.chars().take(200).collect();
+            message.push_str(&format!(
+                " {} was running ({shown}): whether it took effect is not known, and it is not \
+                 run again by itself.",
+                call.name
+            ));
+        }
+        let mut error = ErrorCode::AgentLost.error(message, Some(&self.place.session));
+        error.message_count = Some(count);
+        self.batch
+            .push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
+        if let Err(error) = self.log.append(&mut self.batch) {
+            tracing::error!(%error, "the end of a broken turn could not be written");
+            self.batch = self.log.batch();
+        }
+        self.message_count = count;
+    }
+
+    fn tell_status(&self) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.turn = self.turn.as_ref().map(|t| t.request.turn.clone());
+        status.waiting = self.waiting.len();
+        status.claude_pid = self.claude.as_ref().map(|c| c.pid);
+        if status.turn.is_some() {
+            status.used = Timestamp::now();
+        }
+    }
+
+    async fn leave(mut self) {
+        if let Some(claude) = self.claude.as_ref().filter(|_| self.turn.is_some()) {
+            claude.tell(control::interrupt());
+        }
+        self.finish(|turn, count| turn.aborted("The agent was told to stop.", count));
+        self.log.rest(true);
+        if let Some(claude) = self.claude.take() {
+            claude.end().await;
+        }
+    }
+}
+
+async fn hear(claude: &mut Option<Claude>) -> Heard {
+    match claude {
+        Some(claude) => claude.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn start_error(error: &StartError) -> TypedError {
+    let (code, advice) = match error {
+        StartError::Missing => (
+            ErrorCode::CliMissing,
+            "Install it (npm install -g @anthropic-ai/claude-code) or set claude_path in the \
+             config.",
+        ),
+        StartError::NotThere(..) => (ErrorCode::CliMissing, "Check claude_path in the config."),
+        StartError::Directory(..) => (
+            ErrorCode::CliFailed,
+            "Choose another working directory for this session.",
+        ),
+    };
+    let mut out = code.error(
+        format!("The Claude CLI did not start: {error}. {advice}"),
+        None,
+    );
+    out.original_error = Some(serve::fault::chain(error));
+    out
+}

@@ -1,0 +1,341 @@
+//! One request to the server over HTTP/1.1, on its Unix socket or a TCP port. Every wait and
+//! every body is bounded. Each request has a connection of its own: a person's requests are few,
+//! and a restarted server then never meets a stale one. Nothing is repeated here.
+
+use crate::fail::Fail;
+use crate::place::Place;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use wire::Secret;
+
+/// Until a connection is taken.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Until an answer begins, and until one that is no stream ends. A server that the service
+/// manager starts at the first connection has this long to come up.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Largest answer that is no stream.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// How the server is reached, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    place: Place,
+    key: Option<Secret>,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    last_event_id: Option<u64>,
+    body: Option<Vec<u8>>,
+}
+
+impl Ask {
+    /// `GET`.
+    pub(crate) fn get(path: impl Into<String>) -> Ask {
+        Ask {
+            method: Method::GET,
+            path: path.into(),
+            last_event_id: None,
+            body: None,
+        }
+    }
+
+    /// `DELETE`.
+    pub(crate) fn delete(path: impl Into<String>) -> Ask {
+        Ask {
+            method: Method::DELETE,
+            ..Ask::get(path)
+        }
+    }
+
+    /// `POST` without a body.
+    pub(crate) fn post(path: impl Into<String>) -> Ask {
+        Ask {
+            method: Method::POST,
+            ..Ask::get(path)
+        }
+    }
+
+    /// With this as JSON.
+    pub(crate) fn json(self, body: &impl Serialize) -> Ask {
+        let body = serde_json::to_vec(body).expect("our own shapes are always JSON");
+        Ask {
+            body: Some(body),
+            ..self
+        }
+    }
+
+    /// For the events after this one.
+    pub(crate) fn after(self, event: u64) -> Ask {
+        Ask {
+            last_event_id: Some(event),
+            ..self
+        }
+    }
+}
+
+impl Client {
+    /// For the server at a place.
+    pub(crate) fn new(place: Place, key: Option<Secret>) -> Client {
+        Client { place, key }
+    }
+
+    /// Where its server is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Asks, and reads the whole answer.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, Fail> {
+        let answer = self.send(ask).await?;
+        let body = self.read(answer.into_body()).await?;
+        serde_json::from_slice(&body).map_err(|e| self.foreign(e))
+    }
+
+    /// Asks for a stream of events.
+    pub(crate) async fn stream(&self, ask: Ask) -> Result<Incoming, Fail> {
+        let answer = self.send(ask).await?;
+        let kind = answer
+            .headers()
+            .get(CONTENT_TYPE)
+            .map(HeaderValue::as_bytes);
+        match kind {
+            Some(kind) if kind.starts_with(b"text/event-stream") => Ok(answer.into_body()),
+            _ => Err(self.foreign("a stream of events was asked for, and none came")),
+        }
+    }
+
+    /// Asks, and returns with the head of the answer, if it is a good one.
+    async fn send(&self, ask: Ask) -> Result<Response<Incoming>, Fail> {
+        let request = self.request(ask)?;
+        let answer = match &self.place {
+            Place::Unix(path) => {
+                let socket = self.connected(UnixStream::connect(path)).await?;
+                self.exchange(socket, request).await?
+            }
+            Place::Tcp { host, port } => {
+                let socket = self
+                    .connected(TcpStream::connect((host.as_str(), *port)))
+                    .await?;
+                self.exchange(socket, request).await?
+            }
+        };
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = self.read(answer.into_body()).await?;
+        Err(refusal(status, &body))
+    }
+
+    fn request(&self, ask: Ask) -> Result<Request<Full<Bytes>>, Fail> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(ask.path)
+            .header(HOST, self.place.authority())
+            .header(USER_AGENT, concat!("parachute/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json, text/event-stream");
+        if let Some(key) = &self.key {
+            let unfit = |_| {
+                let hint = "set PARACHUTE_API_KEY to the key as `parachute keys create` printed it";
+                Fail::local("the key holds characters that no key has", hint)
+            };
+            let mut value = HeaderValue::from_str(key.expose()).map_err(unfit)?;
+            value.set_sensitive(true);
+            request = request.header("x-api-key", value);
+        }
+        if let Some(event) = ask.last_event_id {
+            request = request.header("last-event-id", event);
+        }
+        if ask.body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = Full::from(ask.body.unwrap_or_default());
+        // The server's name goes into the request, and `--server` may hold anything.
+        request
+            .body(body)
+            .map_err(|e| Fail::local(e.to_string(), "see --server"))
+    }
+
+    async fn connected<S>(
+        &self,
+        attempt: impl Future<Output = std::io::Result<S>>,
+    ) -> Result<S, Fail> {
+        let cause = match timeout(CONNECT_MAX, attempt).await {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => format!("no answer within {} s", CONNECT_MAX.as_secs()),
+        };
+        Err(Fail::NoServer {
+            place: self.place.to_string(),
+            cause,
+        })
+    }
+
+    async fn exchange(
+        &self,
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Fail> {
+        let exchange = async {
+            let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+            // What breaks the connection is told to whoever reads the answer as well.
+            tokio::spawn(connection);
+            sender.send_request(request).await
+        };
+        match timeout(ANSWER_MAX, exchange).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(e)) if e.is_parse() => Err(self.foreign(e)),
+            Ok(Err(e)) => Err(self.lost(causes(&e))),
+            Err(_) => Err(self.lost(format!("silence for {} s", ANSWER_MAX.as_secs()))),
+        }
+    }
+
+    async fn read(&self, body: Incoming) -> Result<Bytes, Fail> {
+        let whole = Limited::new(body, ANSWER_BYTES_MAX).collect();
+        match timeout(ANSWER_MAX, whole).await {
+            Ok(Ok(whole)) => Ok(whole.to_bytes()),
+            Ok(Err(e)) => Err(self.lost(causes(&*e))),
+            Err(_) => Err(self.lost(format!("it took more than {} s", ANSWER_MAX.as_secs()))),
+        }
+    }
+
+    /// A part of an answer in its shape.
+    pub(crate) fn shape<T: DeserializeOwned>(&self, value: Value) -> Result<T, Fail> {
+        serde_json::from_value(value).map_err(|e| self.foreign(e))
+    }
+
+    /// Whoever answers is no server of ours.
+    pub(crate) fn foreign(&self, cause: impl Display) -> Fail {
+        Fail::Foreign {
+            place: self.place.to_string(),
+            cause: cause.to_string(),
+        }
+    }
+
+    fn lost(&self, cause: impl Display) -> Fail {
+        Fail::Lost {
+            place: self.place.to_string(),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text += &format!(": {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// What a status that is not 2xx means, with the contract's three shapes of a body (§1.0).
+fn refusal(status: StatusCode, body: &[u8]) -> Fail {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let said = match &json["detail"] {
+        Value::String(detail) => detail.clone(),
+        Value::Array(faults) => faults.iter().map(fault).collect::<Vec<_>>().join("; "),
+        _ => {
+            let named = |name: &str| json[name].as_str().map(str::to_owned);
+            let reason = || status.canonical_reason().unwrap_or("refused").to_owned();
+            named("message")
+                .or_else(|| named("error"))
+                .unwrap_or_else(reason)
+        }
+    };
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fail::NotAllowed(said),
+        _ => Fail::Refused {
+            status: status.as_u16(),
+            said,
+        },
+    }
+}
+
+/// One entry of a 422: the place and what is wrong there.
+fn fault(fault: &Value) -> String {
+    let place: Vec<String> = fault["loc"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(step)
+        .collect();
+    format!(
+        "{}: {}",
+        place.join("."),
+        fault["msg"].as_str().unwrap_or("wrong")
+    )
+}
+
+fn step(step: &Value) -> String {
+    step.as_str()
+        .map_or_else(|| step.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_say_what_each_of_the_contracts_bodies_says() {
+        for (status, body, said) in [
+            (
+                404,
+                r#"{"detail":"no such session"}"#,
+                "no such session (the server answered 404)",
+            ),
+            (
+                422,
+                r#"{"detail":[{"loc":["body","limit"],"msg":"too big"},
+                    {"loc":["query",0],"msg":"x"}]}"#,
+                "body.limit: too big; query.0: x (the server answered 422)",
+            ),
+            (
+                500,
+                "Internal Server Error",
+                "Internal Server Error (the server answered 500)",
+            ),
+            (
+                401,
+                r#"{"error":"Unauthorized","message":"a key is needed"}"#,
+                "the server does not allow it: a key is needed",
+            ),
+            (403, r#"{"error":"no"}"#, "the server does not allow it: no"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal(status, body.as_bytes()).to_string(), said);
+        }
+    }
+
+    #[test]
+    fn the_key_shows_in_no_debug_output() {
+        let key = Some(Secret::new("para_private".into()));
+        let client = Client::new(Place::loopback(1), key);
+        let request = client.request(Ask::get("/")).unwrap();
+        assert_eq!(request.headers()["x-api-key"], "para_private");
+        assert!(!format!("{client:?} {request:?}").contains("para_private"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The built program against a small server on a Unix socket that speaks canned answers of the
+//! contract. Nothing of the real server, and nothing of this machine's: each run has a home and
+//! a runtime folder of its own, and no service manager.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests start the program they test, and one that panics has failed"
+)]
+
+mod chat;
+mod commands;
+mod files;
+mod run;
+mod stub;
+mod terminal;

@@ -1,0 +1,61 @@
+//! macOS with launchd: sockets by its one C call, units by launchctl, folders under ~/Library.
+//! It has no readiness, no watchdog and no journal to write to: those answer with nothing.
+
+mod launchctl;
+mod printed;
+mod sockets;
+
+pub use launchctl::Launchd;
+
+use crate::child::shed_one_by_one;
+use crate::{Machine, dirs};
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing_subscriber::filter::Targets;
+
+impl Machine for Launchd {
+    fn handed_over(names: &[&str]) -> io::Result<Vec<(String, OwnedFd)>> {
+        sockets::take(names)
+    }
+
+    /// Being reachable is being ready here.
+    fn tell(_state: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn watchdog_period() -> Option<Duration> {
+        None
+    }
+
+    /// Sockets are not kept under Application Support: with a session's id behind it the path
+    /// would be longer than the 103 bytes a socket's may have.
+    fn places(env: dirs::Env<'_>, home: &Path) -> (PathBuf, PathBuf) {
+        let given = dirs::absolute(env("STATE_DIRECTORY"));
+        let runtime = match &given {
+            Some(state) => state.join("run"),
+            None => home.join("Library/Parachute/run"),
+        };
+        let state = given.unwrap_or_else(|| home.join("Library/Application Support/Parachute"));
+        (state, runtime)
+    }
+
+    fn shed(limit: c_int) {
+        shed_one_by_one(limit);
+    }
+
+    /// There is no such thing here.
+    fn bind(_parent: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn journal_behind_stderr() -> bool {
+        false
+    }
+
+    fn trace_to_journal(_program: &str, _heard: &Targets) -> bool {
+        false
+    }
+}

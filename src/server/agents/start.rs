@@ -1,0 +1,130 @@
+//! Starting an agent: as a unit of its own where there is a service manager, so that stopping
+//! the server does not touch it; as a process in a session of its own where there is none.
+
+use super::Setup;
+use crate::limits::{
+    AGENT_CPU_WEIGHT, AGENT_MEMORY_HIGH_BYTES, AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX,
+};
+use host::child;
+use host::units::{self, Limits, Transient, UnitError, Units};
+use std::io;
+use std::time::Duration;
+
+/// The slice that bounds all agents together.
+const SLICE: &str = "parachute-agents.slice";
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("the agent could not be started by the service manager")]
+    Unit(#[from] UnitError),
+    #[error("the agent could not be started{said}")]
+    Process {
+        said: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the agent did not answer within {0} s")]
+    Late(u64),
+}
+
+/// Variables that an agent needs to find its folders and the CLI; no secret is among them.
+const PASSED_ON: [&str; 22] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PATH",
+    "LANG",
+    "LC_*",
+    "TZ",
+    "XDG_*",
+    "STATE_DIRECTORY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "CLAUDE_CONFIG_DIR",
+    "LOG_LEVEL",
+];
+
+/// Name of a session's unit.
+pub(crate) fn unit(session: &str) -> String {
+    format!("parachute-agent@{session}.service")
+}
+
+pub(super) async fn start(setup: &Setup, session: &str) -> Result<(), StartError> {
+    let idle = setup.idle_seconds.to_string();
+    let args = ["--session", session, "--idle-seconds", &idle].map(String::from);
+    // A server that a person started in a terminal starts its agents itself: it may run beside
+    // the installed one, and its agents are not the manager's to stop.
+    match managed().await {
+        Some(manager) => as_unit(setup, session, args.into(), &manager).await,
+        None => detached(setup, session, &args).await,
+    }
+}
+
+/// The manager, if it is the one that runs us.
+async fn managed() -> Option<host::Native> {
+    std::env::var_os("INVOCATION_ID")?;
+    units::connect().await
+}
+
+async fn as_unit(
+    setup: &Setup,
+    session: &str,
+    args: Vec<String>,
+    manager: &host::Native,
+) -> Result<(), StartError> {
+    let env = child::passed_on(&PASSED_ON).into_iter();
+    let env = env.filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
+    let transient = Transient {
+        name: unit(session),
+        description: format!("Parachute agent of session {session}"),
+        program: setup.program.clone(),
+        args,
+        env: env.collect(),
+        slice: SLICE.into(),
+        directory: setup.dirs.home.clone(),
+        part_of: None,
+        notify: true,
+        limits: Limits {
+            memory_high_bytes: Some(AGENT_MEMORY_HIGH_BYTES),
+            memory_max_bytes: Some(AGENT_MEMORY_MAX_BYTES),
+            tasks_max: Some(AGENT_TASKS_MAX),
+            cpu_weight: Some(AGENT_CPU_WEIGHT),
+        },
+        stop_seconds: 20,
+    };
+    // The last agent of this session may still be on its way out.
+    for _ in 0..50 {
+        match manager.start_transient(&transient).await {
+            Err(UnitError::Exists(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+            other => return Ok(other?),
+        }
+    }
+    Ok(manager.start_transient(&transient).await?)
+}
+
+async fn detached(setup: &Setup, session: &str, args: &[String]) -> Result<(), StartError> {
+    let log = setup.dirs.run(session);
+    let failed = |source: io::Error| {
+        let kept = std::fs::read_to_string(log.join("agent.log")).unwrap_or_default();
+        let last = kept.lines().last().map(|line| format!(" ({line})"));
+        StartError::Process {
+            said: last.unwrap_or_default(),
+            source,
+        }
+    };
+    std::fs::create_dir_all(&log).map_err(failed)?;
+    let env = child::passed_on(&PASSED_ON);
+    let mut agent =
+        child::detached(&setup.program, args, env, &log.join("agent.log")).map_err(failed)?;
+    agent.wait_ready(AGENT_START).await.map_err(failed)
+}

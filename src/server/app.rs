@@ -1,0 +1,189 @@
+//! The server as its HTTP sees it: the domain, who may pass which door, how busy it is.
+
+use crate::domain::{Domain, DomainError};
+use crate::limits::LISTS_KEPT_MAX;
+use crate::store::ListFilter;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serve::{Access, Caller, Fault, Origins, Peer};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+use subtle::ConstantTimeEq;
+use wire::auth::AuthMode;
+use wire::session::SessionList;
+
+/// Everything a handler can reach.
+pub struct App {
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) lists: Lists,
+    pub(crate) origins: Origins,
+    /// Each listener, and where it came from.
+    pub(crate) listeners: Vec<String>,
+    pub(crate) since: Instant,
+    pub(crate) uid: u32,
+    pub(crate) busy: Busy,
+    pub(crate) openapi: OnceLock<Bytes>,
+}
+
+impl App {
+    pub(crate) fn openapi(&self) -> Bytes {
+        self.openapi.get().cloned().unwrap_or_default()
+    }
+}
+
+/// How much is under way, to know when the server is idle.
+pub(crate) struct Busy {
+    under_way: AtomicUsize,
+    last: Mutex<Instant>,
+}
+
+impl Busy {
+    pub(crate) fn new() -> Busy {
+        Busy {
+            under_way: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Since when nothing was asked; None while something is under way.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let idle = self.under_way.load(Ordering::Relaxed) == 0;
+        idle.then(|| *self.last.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl serve::App for App {
+    fn admit(&self, peer: &Peer, headers: &HeaderMap, access: Access) -> Result<Caller, Fault> {
+        let local = match peer {
+            Peer::Unix(uid) if *uid == self.uid => return Ok(Caller::Owner),
+            Peer::Unix(_) => false,
+            Peer::Tcp(from) => is_here(from.ip()) && !is_forwarded(headers),
+        };
+        let keys = &self.domain.keys;
+        let asked = access == Access::Key && keys.mode() == AuthMode::Always;
+        if local && !asked {
+            return Ok(Caller::Local);
+        }
+        if let Some(caller) = self.by_key(headers) {
+            return Ok(caller);
+        }
+        if access == Access::Open {
+            return Ok(Caller::Stranger);
+        }
+        if keys.is_empty() && self.domain.settings.api_key.is_some() {
+            return Err(Fault::unauthorized(None));
+        }
+        Err(Fault::unauthorized(Some("Valid API key required")))
+    }
+
+    fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    fn busy(&self, begins: bool) {
+        if begins {
+            self.busy.under_way.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.busy.under_way.fetch_sub(1, Ordering::Relaxed);
+        }
+        *self
+            .busy
+            .last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl App {
+    /// The key a caller shows, if it is one: `X-API-Key`, else `Authorization`, with or without
+    /// `Bearer` in any case (trap 8).
+    fn by_key(&self, headers: &HeaderMap) -> Option<Caller> {
+        let shown = headers
+            .get("x-api-key")
+            .or_else(|| headers.get(header::AUTHORIZATION))?;
+        let shown = shown.to_str().ok()?.trim();
+        let bearer = shown
+            .get(..7)
+            .is_some_and(|b| b.eq_ignore_ascii_case("bearer "));
+        let shown = if bearer { shown[7..].trim() } else { shown };
+        let keys = &self.domain.keys;
+        if let Some(id) = keys.check(shown) {
+            return Some(Caller::Key(id.as_str().to_owned()));
+        }
+        // The predecessor's single key counts only while there is no other.
+        let single = self
+            .domain
+            .settings
+            .api_key
+            .as_ref()
+            .filter(|_| keys.is_empty())?;
+        let same = single.expose().as_bytes().ct_eq(shown.as_bytes());
+        bool::from(same).then(|| Caller::Key("api_key".into()))
+    }
+}
+
+/// Whether an address is this machine's own loopback, in either family.
+fn is_here(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+/// Whether somebody stands between us and the caller: then the address is not the caller's, and
+/// no header can make it so.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let names = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "via",
+    ];
+    names.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Answers to `GET /api/chat` that are still true, as they were sent: the app asks for the
+/// same list again and again.
+#[derive(Default)]
+pub(crate) struct Lists(Mutex<Vec<Kept>>);
+
+struct Kept {
+    filter: ListFilter,
+    generation: u64,
+    bytes: Bytes,
+}
+
+impl Lists {
+    pub(crate) async fn get(
+        &self,
+        domain: &Domain,
+        filter: ListFilter,
+    ) -> Result<Bytes, DomainError> {
+        let generation = domain.store().await?.generation();
+        if let Some(bytes) = self.kept(&filter, generation) {
+            return Ok(bytes);
+        }
+        let sessions = domain.list(filter.clone()).await?;
+        let list = serde_json::to_vec(&SessionList { sessions });
+        let bytes = Bytes::from(list.expect("a list of sessions is always JSON"));
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|k| k.generation == generation && k.filter != filter);
+        if kept.len() >= LISTS_KEPT_MAX {
+            kept.remove(0);
+        }
+        kept.push(Kept {
+            filter,
+            generation,
+            bytes: bytes.clone(),
+        });
+        Ok(bytes)
+    }
+
+    fn kept(&self, filter: &ListFilter, generation: u64) -> Option<Bytes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept
+            .iter()
+            .find(|k| k.generation == generation && k.filter == *filter);
+        found.map(|k| k.bytes.clone())
+    }
+}

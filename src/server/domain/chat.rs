@@ -1,0 +1,507 @@
+//! One turn, from the request's body to the agent: session, trust, working directory, prompt
+//! and credential become one `TurnRequest`. What may not run is refused in the stream's own
+//! words; nothing is written then.
+
+use super::keys::blocking;
+use super::prompt::{self, Place};
+use super::sessions::{permission_mode, set_permission_mode, stored_trust};
+use super::{Domain, DomainError};
+use crate::agents::{Piped, StartError, Wanted, replay};
+use crate::store::{MetadataEdit, Patch, SessionRow, Store, StoreError};
+use config::token;
+use serve::Feed;
+use serve::fault::chain;
+use std::path::Path;
+use uuid::Uuid;
+use wire::agent::{ClaudeSetup, Credential, TurnRequest};
+use wire::chat::{ChatBody, PermissionMode, PromptMetadata, ResumeInfo, TextMode, TypedError};
+use wire::error::ErrorCode;
+use wire::frames::frame_without_id;
+use wire::{ChatEvent, SessionId, Timestamp, Trust};
+
+/// What was found out about a turn's session.
+struct Found {
+    id: SessionId,
+    /// As it stands; None is a session that begins here.
+    row: Option<SessionRow>,
+    /// The CLI has a conversation for it.
+    transcript: bool,
+}
+
+/// A turn that may run.
+struct Prepared {
+    session: String,
+    /// To be added, where the session begins here.
+    new_row: Option<SessionRow>,
+    /// A choice of asking that is new to the session.
+    mode_change: Option<PermissionMode>,
+    request: TurnRequest,
+}
+
+impl Domain {
+    /// Takes a turn and speaks into the feed until it ends. Runs on whoever leaves.
+    pub(crate) async fn take_turn(&self, body: ChatBody, text: TextMode, feed: &Feed) {
+        if let Err(event) = self.try_turn(body, text, feed).await {
+            // Whoever left does not need to hear why.
+            let _ = feed.send(frame_without_id(&event).into()).await;
+        }
+    }
+
+    async fn try_turn(&self, body: ChatBody, text: TextMode, feed: &Feed) -> Result<(), ChatEvent> {
+        if body.message.trim().is_empty() && body.initial_context.is_none() {
+            return Err(plain_error("message is required"));
+        }
+        let max = self.settings.max_message_length as usize;
+        if body.message.chars().count() > max {
+            return Err(plain_error(&format!(
+                "message is longer than {max} characters"
+            )));
+        }
+        let store = self.store().await.map_err(|e| domain_error(&e, None))?;
+        let prepared = self.prepare(body).await?;
+        let session = prepared.session;
+        let noted = |e: StoreError| store_error(&e, &session);
+        store
+            .begin_turn(prepared.new_row, &session, Timestamp::now())
+            .await
+            .map_err(noted)?;
+        if let Some(mode) = prepared.mode_change {
+            let edit = MetadataEdit::With(Box::new(move |m| set_permission_mode(m, mode)));
+            let patch = Patch {
+                metadata: Some(edit),
+                ..Patch::default()
+            };
+            store.patch_session(&session, patch).await.map_err(noted)?;
+        }
+        let turn = prepared.request.turn.clone();
+        tracing::info!(session, turn, "turn accepted");
+        let wanted = Wanted::Turn(Box::new(prepared.request));
+        let piped = self.agents.pipe(&store, &session, wanted, text, feed).await;
+        self.after(piped, &store, &session).await
+    }
+
+    /// What is said where an agent did not speak.
+    async fn after(&self, piped: Piped, store: &Store, session: &str) -> Result<(), ChatEvent> {
+        let error = match piped {
+            Piped::Whole => return Ok(()),
+            Piped::Refused(status, said) => refused(status, &said, session),
+            Piped::NoAgent(error) => no_agent(&error, session),
+            Piped::Lost => ErrorCode::AgentLost.error(
+                "The session's agent ended again and again. See its log, then try again.",
+                Some(session),
+            ),
+        };
+        if self.agents.status(session).await.is_none()
+            && let Err(error) = store.end_run(session).await
+        {
+            tracing::error!(
+                session,
+                error = chain(&error),
+                "a turn that never began is not noted"
+            );
+        }
+        Err(ChatEvent::TypedError(Box::new(error)))
+    }
+
+    async fn prepare(&self, mut body: ChatBody) -> Result<Prepared, ChatEvent> {
+        let found = self.find(&body).await.map_err(|e| domain_error(&e, None))?;
+        let id = found.id.to_string();
+        let trust = self.trust(&body, found.row.as_ref());
+        let row = found.row.as_ref();
+        let asked = body
+            .working_directory
+            .as_deref()
+            .or_else(|| override_of(row, "working_directory"));
+        let asked = asked.or_else(|| row?.working_directory.as_deref());
+        let place = prompt::place(self.vault(), asked);
+        if trust != Trust::Full {
+            return Err(self.trust_refused(&id, trust));
+        }
+        let (resume, prior) = self.resume(&found, &mut body).await;
+        let custom = body.system_prompt.take();
+        let custom = custom.or_else(|| override_of(row, "system_prompt").map(str::to_owned));
+        let vault = self.vault().to_owned();
+        let works_in = place.clone();
+        let prompt =
+            blocking(move || prompt::assemble(&vault, &works_in, custom, prior.as_deref()))
+                .await
+                .map_err(|e| domain_error(&e, Some(&id)))?;
+        let claude = ClaudeSetup {
+            program: self
+                .settings
+                .claude_path
+                .as_ref()
+                .map(|p| p.display().to_string()),
+            directory: place.directory.display().to_string(),
+            model: body
+                .model
+                .clone()
+                .or_else(|| self.settings.default_model.clone()),
+            system_prompt: prompt.replacement,
+            append_prompt: prompt.addition,
+            permission_mode: body
+                .permission_mode
+                .unwrap_or_else(|| permission_mode(row.and_then(|r| r.metadata.as_ref()))),
+            base_url: self.base_url(),
+            credential: self.credential().await,
+        };
+        let turn = Uuid::new_v4().to_string();
+        let title = row
+            .and_then(|r| r.title.clone())
+            .or_else(|| prompt::title_of(&body.message));
+        let preface = preface(
+            &body,
+            &id,
+            &turn,
+            &place,
+            &resume,
+            title.clone(),
+            prompt.metadata,
+        );
+        let request = TurnRequest {
+            turn,
+            message: message_text(&body, resume.is_new_session),
+            preface,
+            message_count: resume.previous_message_count,
+            title: title.clone(),
+            working_directory: place.stored.clone(),
+            fresh: body.recovery_mode.is_some(),
+            resume,
+            trust,
+            vault: self.vault().display().to_string(),
+            claude,
+        };
+        let new_row = found
+            .row
+            .is_none()
+            .then(|| new_row(&id, &body, title, &place, trust));
+        let mode_change = body.permission_mode;
+        Ok(Prepared {
+            session: id,
+            new_row,
+            mode_change,
+            request,
+        })
+    }
+
+    /// The session a body names: known here, known to the CLI, or new.
+    async fn find(&self, body: &ChatBody) -> Result<Found, DomainError> {
+        let named = body
+            .session_id
+            .as_deref()
+            .filter(|id| !matches!(*id, "" | "new" | "pending"));
+        if let Some(id) = named.and_then(|id| SessionId::parse(id).ok()) {
+            let row = self.store().await?.session(id.as_str()).await?;
+            let transcript = self.has_transcript(id.as_str()).await?;
+            if row.is_some() || transcript {
+                return Ok(Found {
+                    id,
+                    row,
+                    transcript,
+                });
+            }
+        }
+        let id = SessionId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
+        Ok(Found {
+            id,
+            row: None,
+            transcript: false,
+        })
+    }
+
+    /// The strictest of what request and session say; a request can lower trust, never raise it.
+    fn trust(&self, body: &ChatBody, row: Option<&SessionRow>) -> Trust {
+        let asked = body.trust_level.as_deref().and_then(Trust::parse);
+        let kept = row
+            .and_then(|r| r.trust_level.as_deref())
+            .and_then(Trust::parse);
+        asked.into_iter().chain(kept).fold(Trust::Full, Trust::max)
+    }
+
+    fn trust_refused(&self, session: &str, trust: Trust) -> ChatEvent {
+        let message = format!(
+            "This version cannot confine an agent at the level `{}`, and it does not run one with \
+             more trust than was asked for. Set the session to `full` to run it as you.",
+            trust.name()
+        );
+        let error = ErrorCode::TrustUnavailable.error(message, Some(session));
+        ChatEvent::TypedError(Box::new(error))
+    }
+
+    /// How the CLI's conversation comes about, and what it has to be told of the past in words.
+    async fn resume(&self, found: &Found, body: &mut ChatBody) -> (ResumeInfo, Option<String>) {
+        let count = found.row.as_ref().map_or(0, |r| r.message_count);
+        let fresh = body.recovery_mode.is_some();
+        let resumes = found.transcript && !fresh;
+        let mut prior = body.prior_conversation.take();
+        let mut info = ResumeInfo {
+            method: if resumes { "sdk_resume" } else { "new" }.into(),
+            is_new_session: found.row.is_none() && !found.transcript,
+            previous_message_count: count,
+            previous_message_count_app: count,
+            sdk_session_available: found.transcript || found.row.is_none(),
+            sdk_session_valid: found.transcript,
+            sdk_resume_attempted: resumes,
+            loaded_from_disk: found.row.is_some(),
+            ..ResumeInfo::default()
+        };
+        let tells = body.recovery_mode.as_deref() != Some("fresh_start");
+        if !resumes && tells && count > 0 && prior.is_none() {
+            match self.prior_words(found.id.as_str()).await {
+                Ok((words, told)) if told > 0 => {
+                    info.context_injected = true;
+                    info.messages_injected = told;
+                    info.tokens_estimate = prompt::tokens(&words);
+                    prior = Some(words);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(
+                    session = %found.id, error = chain(&error), "the history cannot be told"
+                ),
+            }
+        }
+        (info, prior)
+    }
+
+    fn base_url(&self) -> Option<String> {
+        let set = self.sources.environment.get("ANTHROPIC_BASE_URL").cloned();
+        set.filter(|url| !url.is_empty())
+            .or_else(|| self.settings.anthropic_base_url.clone())
+    }
+
+    /// The model credential, looked up for each turn so that a new one counts at once.
+    async fn credential(&self) -> Option<Credential> {
+        let environment = self.sources.environment.clone();
+        let configured = self.settings.claude_code_oauth_token.clone();
+        let file = self.vault().join(".parachute").join(".token");
+        let found = blocking(move || {
+            let credentials = environment.get("CREDENTIALS_DIRECTORY").cloned();
+            token::find(&token::Places {
+                credentials: credentials.as_deref().map(Path::new),
+                environment: &environment,
+                configured: configured.as_ref(),
+                file: &file,
+            })
+        });
+        let found = found.await.ok()?;
+        for warning in found.warnings {
+            tracing::warn!(warning, "looking for the model's credential");
+        }
+        found.credential.map(|(credential, _)| credential)
+    }
+
+    /// Replays a session's events after an id and follows until it is at rest.
+    pub(crate) async fn follow(&self, id: &str, after: u64, text: TextMode, feed: &Feed) {
+        let live = self.agents.status(id).await.is_some();
+        let wanted = Wanted::After(after);
+        if !live {
+            let dir = self.agents.run_dir(id);
+            let replayed = blocking(move || replay(&dir, text, after)).await;
+            match replayed {
+                Ok(Ok(replayed)) if !replayed.unfinished => {
+                    for piece in replayed.pieces {
+                        if feed.send(piece).await.is_err() {
+                            return;
+                        }
+                    }
+                    return;
+                }
+                // Its agent was killed in mid-turn; a new one brings the turn to its end.
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(session = id, %error, "the event log cannot be read");
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+        let Ok(store) = self.store().await else {
+            return;
+        };
+        let piped = self.agents.pipe(&store, id, wanted, text, feed).await;
+        if let Err(event) = self.after(piped, &store, id).await {
+            let _ = feed.send(frame_without_id(&event).into()).await;
+        }
+    }
+}
+
+/// What the owner set for this session alone.
+fn override_of<'r>(row: Option<&'r SessionRow>, name: &str) -> Option<&'r str> {
+    row?.metadata
+        .as_ref()?
+        .get("config_overrides")?
+        .get(name)?
+        .as_str()
+}
+
+fn new_row(
+    id: &str,
+    body: &ChatBody,
+    title: Option<String>,
+    place: &Place,
+    trust: Trust,
+) -> SessionRow {
+    let asked = body.trust_level.as_deref().and_then(Trust::parse);
+    SessionRow {
+        title,
+        module: body.module.clone().unwrap_or_else(|| "chat".into()),
+        working_directory: place.stored.clone(),
+        continued_from: body.continued_from.clone(),
+        agent_type: body.agent_type.clone(),
+        trust_level: asked.map(|_| stored_trust(trust).into()),
+        workspace_id: body.workspace_id.clone(),
+        ..SessionRow::new(id, Timestamp::now())
+    }
+}
+
+/// What the model is asked: the message, and before a session's first one its context.
+fn message_text(body: &ChatBody, is_new: bool) -> String {
+    match body
+        .initial_context
+        .as_deref()
+        .filter(|c| is_new && !c.trim().is_empty())
+    {
+        None => body.message.clone(),
+        Some(context) if body.message.trim().is_empty() => context.to_owned(),
+        Some(context) => format!("## Context\n\n{context}\n\n## Request\n\n{}", body.message),
+    }
+}
+
+fn preface(
+    body: &ChatBody,
+    id: &str,
+    turn: &str,
+    place: &Place,
+    resume: &ResumeInfo,
+    title: Option<String>,
+    metadata: PromptMetadata,
+) -> Vec<ChatEvent> {
+    let session_id = Some(id.to_owned());
+    let mut out = vec![
+        ChatEvent::Session {
+            session_id: session_id.clone(),
+            working_directory: place.stored.clone(),
+            resume_info: resume.clone(),
+            session_resume: resume.clone(),
+            trust_level: Some(Trust::Full.app_name().into()),
+            trust: Some(Trust::Full),
+            title,
+            turn_id: turn.to_owned(),
+        },
+        ChatEvent::UserMessage {
+            content: body.message.clone(),
+            injected: false,
+        },
+        ChatEvent::PromptMetadata(metadata),
+    ];
+    let mut warn = |code: &str, title: &str, message: String| {
+        let (code, title, session_id) = (code.into(), title.into(), session_id.clone());
+        out.push(ChatEvent::Warning {
+            code,
+            title,
+            message,
+            details: None,
+            session_id,
+        });
+    };
+    if let Some(refused) = &place.refused {
+        let message = format!("{refused}; the agent works in the vault instead.");
+        warn("working_directory", "Working directory", message);
+    }
+    for (name, given) in [
+        (
+            "attachments",
+            body.attachments.as_ref().is_some_and(|a| !a.is_empty()),
+        ),
+        (
+            "contexts",
+            body.contexts
+                .as_ref()
+                .is_some_and(|c| c.iter().any(|c| !c.is_empty())),
+        ),
+        (
+            "agentPath",
+            body.agent_path
+                .as_deref()
+                .is_some_and(|a| a != "vault-agent"),
+        ),
+        ("workspaceId", body.workspace_id.is_some()),
+    ] {
+        if given {
+            let message = format!("This version does not use `{name}`; the turn goes on without.");
+            warn("not_used", "Not used", message);
+        }
+    }
+    out
+}
+
+fn plain_error(error: &str) -> ChatEvent {
+    ChatEvent::Error {
+        error: error.into(),
+        session_id: None,
+    }
+}
+
+fn domain_error(error: &DomainError, session: Option<&str>) -> ChatEvent {
+    if let DomainError::Store(store) = error {
+        return store_error(store, session.unwrap_or_default());
+    }
+    tracing::error!(error = chain(error), "a turn could not begin");
+    let code = match error {
+        DomainError::NoStore(_) => ErrorCode::DiskFull,
+        _ => ErrorCode::Unknown,
+    };
+    let mut out = code.error(format!("The turn could not begin: {error}."), session);
+    if code == ErrorCode::DiskFull {
+        out.title = "The vault cannot be written".into();
+    }
+    ChatEvent::TypedError(Box::new(out))
+}
+
+fn store_error(error: &StoreError, session: &str) -> ChatEvent {
+    tracing::error!(session, error = chain(error), "a turn could not be noted");
+    let session = Some(session).filter(|s| !s.is_empty());
+    let error = match error {
+        StoreError::Full { .. } | StoreError::ReadOnly { .. } => {
+            let message = format!("The turn could not begin: {error}.");
+            let mut out = ErrorCode::DiskFull.error(message, session);
+            if matches!(error, StoreError::ReadOnly { .. }) {
+                out.title = "The vault cannot be written".into();
+            }
+            out
+        }
+        error => ErrorCode::Unknown.error(format!("The turn could not begin: {error}."), session),
+    };
+    ChatEvent::TypedError(Box::new(error))
+}
+
+fn refused(status: http::StatusCode, said: &str, session: &str) -> TypedError {
+    let detail: Option<serde_json::Value> = serde_json::from_str(said).ok();
+    let detail = detail.and_then(|d| Some(d.get("detail")?.as_str()?.to_owned()));
+    let detail = detail.unwrap_or_else(|| said.to_owned());
+    let (code, message) = match status.as_u16() {
+        429 => (
+            ErrorCode::RateLimited,
+            "Too many messages wait in this session already.".into(),
+        ),
+        507 => (
+            ErrorCode::DiskFull,
+            format!("The turn's events cannot be kept ({detail}). Free some space."),
+        ),
+        409 => (ErrorCode::TrustUnavailable, detail),
+        _ => (
+            ErrorCode::Unknown,
+            format!("The session's agent refused the turn: {detail}"),
+        ),
+    };
+    code.error(message, Some(session))
+}
+
+fn no_agent(error: &StartError, session: &str) -> TypedError {
+    let said = chain(error);
+    tracing::error!(session, error = said, "no agent");
+    let message = format!("The session's agent did not start: {error}.");
+    let mut out = ErrorCode::AgentLost.error(message, Some(session));
+    out.original_error = Some(said);
+    out
+}

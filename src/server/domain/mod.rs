@@ -1,0 +1,137 @@
+//! What the server does, without HTTP and without SQL: sessions, turns, history, keys. It asks
+//! the store, the vault and the agents, and is asked by the routes.
+
+pub(crate) mod chat;
+pub(crate) mod history;
+pub(crate) mod keys;
+pub(crate) mod prompt;
+pub(crate) mod sessions;
+pub(crate) mod transcript;
+
+use crate::agents::Agents;
+use crate::limits::REOPEN_PAUSE;
+use crate::store::{Store, StoreError};
+use config::keys::Keys;
+use config::settings::{Loaded, Settings, Sources};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+/// Everything the domain works with; built once.
+pub(crate) struct Domain {
+    pub(crate) settings: Settings,
+    /// What is wrong with the configuration, for status.
+    pub(crate) problem: Option<String>,
+    pub(crate) sources: Sources,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) agents: Agents,
+    pub(crate) home: PathBuf,
+    store: RwLock<Opened>,
+}
+
+enum Opened {
+    Yes(Store),
+    /// Why not, and when that was found out.
+    No(String, Instant),
+}
+
+/// Why the domain did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DomainError {
+    #[error("Session not found: {0}")]
+    NoSession(String),
+    #[error("{0}")]
+    Bad(String),
+    #[error("the database cannot be opened: {0}")]
+    NoStore(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the session's history cannot be read")]
+    History(#[source] std::io::Error),
+    #[error("Transcript not found")]
+    NoTranscript,
+    #[error("a part of the server ended unexpectedly")]
+    Broken,
+}
+
+impl Domain {
+    pub(crate) fn new(
+        loaded: Loaded,
+        sources: Sources,
+        keys: Arc<Keys>,
+        agents: Agents,
+        home: PathBuf,
+    ) -> Domain {
+        let store = RwLock::new(open(&loaded.settings.database()));
+        let (settings, problem) = (loaded.settings, loaded.problem);
+        Domain {
+            settings,
+            problem,
+            sources,
+            keys,
+            agents,
+            home,
+            store,
+        }
+    }
+
+    /// The database. Where it could not be opened (a vault that is read-only, a full disk), the
+    /// server stays up and says so, and tries again now and then.
+    pub(crate) async fn store(&self) -> Result<Store, DomainError> {
+        match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
+            Opened::Yes(store) => return Ok(store.clone()),
+            Opened::No(why, at) if at.elapsed() < REOPEN_PAUSE => {
+                return Err(DomainError::NoStore(why.clone()));
+            }
+            Opened::No(..) => {}
+        }
+        let path = self.settings.database();
+        let opened = tokio::task::spawn_blocking(move || open(&path)).await;
+        let opened = opened.map_err(|_| DomainError::Broken)?;
+        let answer = match &opened {
+            Opened::Yes(store) => Ok(store.clone()),
+            Opened::No(why, _) => Err(DomainError::NoStore(why.clone())),
+        };
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = opened;
+        answer
+    }
+
+    /// The database if it is open, for the watchdog.
+    pub(crate) fn open_store(&self) -> Option<Store> {
+        match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
+            Opened::Yes(store) => Some(store.clone()),
+            Opened::No(..) => None,
+        }
+    }
+
+    /// What a person should know is wrong: the config, the keys' file, the database.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let store = match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
+            Opened::Yes(_) => None,
+            Opened::No(why, _) => Some(format!("the database cannot be opened: {why}")),
+        };
+        let all: Vec<String> = [self.problem.clone(), self.keys.problem(), store]
+            .into_iter()
+            .flatten()
+            .collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    pub(crate) fn vault(&self) -> &Path {
+        &self.settings.vault_path
+    }
+}
+
+fn open(path: &Path) -> Opened {
+    match Store::open(path) {
+        Ok(store) => Opened::Yes(store),
+        Err(error) => {
+            let why = serve::fault::chain(&error);
+            tracing::error!(
+                error = why,
+                "the database cannot be opened; serving without it"
+            );
+            Opened::No(why, Instant::now())
+        }
+    }
+}

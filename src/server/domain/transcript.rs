@@ -1,0 +1,399 @@
+//! The CLI's transcript of a session (contract-core §1.4): found by its file's name wherever
+//! the CLI put it, read line by line, and shown with only those lines that the app can parse.
+//! Its format is the CLI's own and changes; what is not understood is passed over.
+
+use super::keys::blocking;
+use super::{Domain, DomainError};
+use crate::agents;
+use crate::limits::TRANSCRIPT_LINE_BYTES_MAX;
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+use wire::session::{Message, Segment, Transcript};
+
+/// Which part is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What came after the last compaction.
+    Last,
+    /// One stretch.
+    One(usize),
+    /// Everything.
+    Full,
+}
+
+/// Folders that hold a folder of transcripts for each working directory, and the file's name.
+pub(crate) struct Places {
+    roots: Vec<PathBuf>,
+    file: String,
+}
+
+impl Places {
+    fn find(&self) -> Option<PathBuf> {
+        let dirs = self
+            .roots
+            .iter()
+            .flat_map(|r| std::fs::read_dir(r).into_iter().flatten());
+        dirs.flatten()
+            .map(|dir| dir.path().join(&self.file))
+            .find(|file| file.is_file())
+    }
+}
+
+impl Domain {
+    pub(crate) fn transcript_places(&self, id: &str) -> Places {
+        let kept = std::fs::read_to_string(self.agents.run_dir(id).join("conversation")).ok();
+        let kept = kept.filter(|k| wire::SessionId::parse(k).is_ok());
+        let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
+        let claude = moved.unwrap_or_else(|| self.home.join(".claude"));
+        let roots = vec![
+            claude.join("projects"),
+            self.vault().join(".claude").join("projects"),
+        ];
+        Places {
+            roots,
+            file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)),
+        }
+    }
+
+    /// Whether the CLI has a conversation for this session.
+    pub(crate) async fn has_transcript(&self, id: &str) -> Result<bool, DomainError> {
+        let places = self.transcript_places(id);
+        blocking(move || places.find().is_some()).await
+    }
+
+    /// The transcript; where the CLI has none, one told by our own event log.
+    pub(crate) async fn transcript(&self, id: &str, part: Part) -> Result<Transcript, DomainError> {
+        let places = self.transcript_places(id);
+        let dir = self.agents.run_dir(id);
+        let session = id.to_owned();
+        let read = blocking(move || -> io::Result<Option<Transcript>> {
+            if let Some(file) = places.find() {
+                let lines = BufReader::with_capacity(64 * 1024, File::open(file)?);
+                return Ok(Some(read_lines(&session, lines, part)?));
+            }
+            let Some(logged) = agents::messages(&dir)? else {
+                return Ok(None);
+            };
+            Ok(Some(told(&session, &logged.messages)))
+        });
+        read.await?
+            .map_err(DomainError::History)?
+            .ok_or(DomainError::NoTranscript)
+    }
+}
+
+/// The conversation out of a transcript; None if there is none.
+pub(crate) fn messages(places: &Places) -> io::Result<Option<Vec<Message>>> {
+    let Some(file) = places.find() else {
+        return Ok(None);
+    };
+    let mut out = Vec::new();
+    let lines = BufReader::with_capacity(64 * 1024, File::open(file)?);
+    each_line(lines, |line| {
+        let kind = text(line, "type");
+        let told = match kind {
+            // The predecessor's sandbox wrote each answer as `assistant` and as `result`.
+            "result" => text(line, "result").to_owned(),
+            _ => words(line),
+        };
+        let again = kind == "result"
+            && out
+                .last()
+                .is_some_and(|m: &Message| m.role == "assistant" && m.content == told);
+        if told.is_empty() || again || !matches!(kind, "user" | "assistant" | "result") {
+            return;
+        }
+        let role = if kind == "user" { "user" } else { "assistant" };
+        let timestamp = line
+            .get("timestamp")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        out.push(Message {
+            role: role.into(),
+            content: told,
+            timestamp,
+        });
+    })?;
+    Ok(Some(out))
+}
+
+/// One stretch while it is read.
+#[derive(Default)]
+struct Stretch {
+    messages: usize,
+    events: usize,
+    start: Option<String>,
+    end: Option<String>,
+    preview: String,
+}
+
+fn read_lines(session: &str, lines: impl BufRead, part: Part) -> io::Result<Transcript> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut here = Stretch::default();
+    let mut kept: Vec<(usize, Vec<Value>)> = vec![(0, Vec::new())];
+    let (mut model, mut cwd) = (None, None);
+    each_line(lines, |line| {
+        let some = |name: &str| line.get(name).and_then(Value::as_str).map(str::to_owned);
+        model = model.take().or_else(|| some("model"));
+        cwd = cwd.take().or_else(|| some("cwd"));
+        if text(line, "type") == "system" && text(line, "subtype") == "compact_boundary" {
+            here.end = some("timestamp").or(here.end.take());
+            if here.events > 0 {
+                segments.push(std::mem::take(&mut here).into_segment(segments.len(), true));
+                if part == Part::Last {
+                    // Only the last stretch is wanted; the earlier ones need not be held.
+                    kept.clear();
+                }
+                kept.push((segments.len(), Vec::new()));
+            }
+            return;
+        }
+        if !shown(line) {
+            return;
+        }
+        here.look(line, some("timestamp"));
+        let index = segments.len();
+        let wanted = match part {
+            Part::Last | Part::Full => true,
+            Part::One(one) => one == index,
+        };
+        if wanted && let Some((_, events)) = kept.last_mut() {
+            events.push(Value::Object(slim(line)));
+        }
+    })?;
+    if here.events > 0 {
+        let index = segments.len();
+        segments.push(here.into_segment(index, false));
+    } else if let Some(last) = segments.last_mut() {
+        last.is_compacted = false;
+    }
+    Ok(assemble(session, segments, kept, part, model, cwd))
+}
+
+fn assemble(
+    session: &str,
+    mut segments: Vec<Segment>,
+    kept: Vec<(usize, Vec<Value>)>,
+    part: Part,
+    model: Option<String>,
+    cwd: Option<String>,
+) -> Transcript {
+    let loaded = match part {
+        Part::Full => None,
+        Part::Last => segments.len().checked_sub(1),
+        Part::One(one) => (one < segments.len()).then_some(one),
+    };
+    for segment in &mut segments {
+        segment.loaded = match part {
+            Part::Full => true,
+            _ => loaded == Some(segment.index),
+        };
+    }
+    let wanted = |index: usize| part == Part::Full || loaded == Some(index);
+    let events: Vec<Value> = kept
+        .into_iter()
+        .filter(|(i, _)| wanted(*i))
+        .flat_map(|(_, events)| events)
+        .collect();
+    let boundaries = segments.iter().filter(|s| s.is_compacted).count();
+    Transcript {
+        session_id: session.to_owned(),
+        event_count: events.len(),
+        events,
+        model,
+        cwd,
+        total_event_count: segments.iter().map(|s| s.event_count).sum::<usize>() + boundaries,
+        segment_count: segments.len(),
+        loaded_segment_index: loaded,
+        segments,
+    }
+}
+
+impl Stretch {
+    fn look(&mut self, line: &Map<String, Value>, at: Option<String>) {
+        self.events += 1;
+        if self.start.is_none() {
+            self.start.clone_from(&at);
+        }
+        self.end = at.or(self.end.take());
+        let said = if text(line, "type") == "user" {
+            words(line)
+        } else {
+            String::new()
+        };
+        if !said.is_empty() {
+            self.messages += 1;
+            if self.preview.is_empty() {
+                self.preview = preview(&said);
+            }
+        }
+    }
+
+    fn into_segment(self, index: usize, is_compacted: bool) -> Segment {
+        Segment {
+            index,
+            is_compacted,
+            message_count: self.messages,
+            event_count: self.events,
+            start_time: self.start,
+            end_time: self.end,
+            preview: self.preview,
+            loaded: false,
+        }
+    }
+}
+
+/// At most 100 characters on one line.
+fn preview(said: &str) -> String {
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= 100 {
+        return flat;
+    }
+    let cut: String = flat.chars().take(97).collect();
+    format!("{cut}...")
+}
+
+/// Whether the app can show a line: a `message` that is no object would make it drop the whole
+/// transcript (trap 77).
+fn shown(line: &Map<String, Value>) -> bool {
+    let flag = |name: &str| line.get(name).and_then(Value::as_bool).unwrap_or_default();
+    let whole = line.get("message").is_none_or(Value::is_object);
+    match text(line, "type") {
+        "user" | "assistant" => {
+            whole && line.contains_key("message") && !flag("isMeta") && !flag("isSidechain")
+        }
+        "result" => whole,
+        "system" => whole && !flag("isMeta"),
+        _ => false,
+    }
+}
+
+/// The line without what only the CLI needs; some of it is larger than all the rest.
+fn slim(line: &Map<String, Value>) -> Map<String, Value> {
+    let mut out = line.clone();
+    for name in ["toolUseResult", "attachment", "snapshot"] {
+        out.remove(name);
+    }
+    out
+}
+
+/// Text of a line's message.
+fn words(line: &Map<String, Value>) -> String {
+    let skip = |name: &str| line.get(name).and_then(Value::as_bool).unwrap_or_default();
+    if skip("isMeta") || skip("isSidechain") {
+        return String::new();
+    }
+    match line.get("message").and_then(|m| m.get("content")) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(blocks)) => {
+            let texts = blocks
+                .iter()
+                .filter(|b| b.get("type").and_then(Value::as_str) == Some("text"))
+                .filter_map(|b| b.get("text")?.as_str());
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
+}
+
+/// A transcript out of our own log: what was said, without the tools.
+fn told(session: &str, messages: &[Message]) -> Transcript {
+    let events = messages.iter().map(|message| {
+        let content = json!([{ "type": "text", "text": message.content }]);
+        json!({
+            "type": message.role,
+            "message": { "role": message.role, "content": content },
+            "timestamp": message.timestamp,
+            "sessionId": session,
+        })
+    });
+    let events: Vec<Value> = events.collect();
+    let mut stretch = Stretch::default();
+    for event in events.iter().filter_map(Value::as_object) {
+        stretch.look(
+            event,
+            event
+                .get("timestamp")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        );
+    }
+    let segments = if events.is_empty() {
+        vec![]
+    } else {
+        vec![stretch.into_segment(0, false)]
+    };
+    let kept = vec![(0, events)];
+    assemble(session, segments, kept, Part::Last, None, None)
+}
+
+/// Shows every line that is an object; passes over what is not.
+fn each_line(mut lines: impl BufRead, mut show: impl FnMut(&Map<String, Value>)) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let limit = TRANSCRIPT_LINE_BYTES_MAX as u64;
+        if (&mut lines).take(limit).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&line) {
+            show(&object);
+        }
+    }
+}
+
+fn text<'v>(line: &'v Map<String, Value>, name: &str) -> &'v str {
+    line.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines() -> String {
+        let at = |s: u32| format!("2026-01-01T10:00:0{s}.000Z");
+        [
+            json!({"type":"user","message":{"role":"user","content":"hello"},"timestamp":at(0)}),
+            json!({"type":"assistant","message":{"content":[{"type":"text","text":"hi"}]},"timestamp":at(1)}),
+            json!({"type":"user","message":"a string","timestamp":at(2)}),
+            json!({"type":"attachment","timestamp":at(2)}),
+            json!({"type":"system","subtype":"compact_boundary","timestamp":at(3)}),
+            json!({"type":"user","message":{"content":[{"type":"text","text":"after"}]},"timestamp":at(4)}),
+        ]
+        .map(|l| l.to_string())
+        .join("\n")
+    }
+
+    #[test]
+    fn stretches_lie_between_compactions() {
+        let text = lines();
+        let last = read_lines("s", text.as_bytes(), Part::Last).expect("read");
+        assert_eq!((last.event_count, last.segment_count), (1, 2));
+        assert_eq!(last.loaded_segment_index, Some(1));
+        assert_eq!(
+            last.segments[0].end_time.as_deref(),
+            Some("2026-01-01T10:00:03.000Z")
+        );
+        assert_eq!(last.total_event_count, 4);
+        let first = read_lines("s", text.as_bytes(), Part::One(0)).expect("read");
+        assert_eq!(
+            (first.event_count, first.segments[0].preview.as_str()),
+            (2, "hello")
+        );
+        let full = read_lines("s", text.as_bytes(), Part::Full).expect("read");
+        assert_eq!((full.event_count, full.loaded_segment_index), (3, None));
+        let beyond = read_lines("s", text.as_bytes(), Part::One(9)).expect("read");
+        assert_eq!((beyond.event_count, beyond.loaded_segment_index), (0, None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_panics(bytes: Vec<u8>, text: String) {
+            let _ = read_lines("s", &bytes[..], Part::Last);
+            let _ = read_lines("s", format!("{{\"type\":{text:?}}}").as_bytes(), Part::Full);
+        }
+    }
+}

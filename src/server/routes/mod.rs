@@ -1,0 +1,82 @@
+//! All doors of the server. Each group has its rows, then its handlers: unwrap, one call of the
+//! domain, wrap. The only place where the domain's errors get status codes.
+
+mod auth;
+mod chat;
+mod health;
+mod permissions;
+mod sessions;
+
+use crate::app::App;
+use crate::domain::DomainError;
+use crate::domain::keys::KeyError;
+use crate::store::StoreError;
+use http::StatusCode;
+use serve::client::AskError;
+use serve::{Fault, Table};
+
+/// The route table.
+pub fn table() -> Table<App> {
+    let rows = health::rows()
+        .into_iter()
+        .chain(auth::rows())
+        .chain(chat::rows())
+        .chain(sessions::rows())
+        .chain(permissions::rows())
+        .collect();
+    Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
+}
+
+impl From<DomainError> for Fault {
+    fn from(error: DomainError) -> Fault {
+        let said = error.to_string();
+        match error {
+            DomainError::NoSession(_) | DomainError::NoTranscript => Fault::missing(said),
+            DomainError::Bad(_) => Fault::bad(said),
+            DomainError::NoStore(_) => Fault::unready(said),
+            DomainError::Store(error) => error.into(),
+            DomainError::History(_) | DomainError::Broken => Fault::bug(error),
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        let said = error.to_string();
+        match error {
+            StoreError::Full { .. } => {
+                Fault::new(StatusCode::INSUFFICIENT_STORAGE, said).because(error)
+            }
+            StoreError::ReadOnly { .. } | StoreError::Busy { .. } | StoreError::Closed => {
+                Fault::unready(said).because(error)
+            }
+            error => Fault::bug(error),
+        }
+    }
+}
+
+impl From<KeyError> for Fault {
+    fn from(error: KeyError) -> Fault {
+        match error {
+            KeyError::Unknown(_) => Fault::missing(error.to_string()),
+            KeyError::Mode(_) => Fault::bad(error.to_string()),
+            // The owner has to know what is wrong with the file; no secret is in the message.
+            KeyError::File(_) => {
+                Fault::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).because(error)
+            }
+            KeyError::Domain(error) => error.into(),
+        }
+    }
+}
+
+/// What an agent's refusal means here; `missing` is said where it has nothing of the kind.
+fn of_agent(error: AskError, missing: String) -> Fault {
+    match error {
+        AskError::Refused(StatusCode::TOO_MANY_REQUESTS, _) => Fault::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many messages wait already",
+        ),
+        AskError::Refused(StatusCode::NOT_FOUND, _) | AskError::Away(_) => Fault::missing(missing),
+        other => Fault::unready("the session's agent does not answer").because(other),
+    }
+}

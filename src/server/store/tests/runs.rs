@@ -1,0 +1,152 @@
+//! Turns that begin, pieces of the event log that are taken in once.
+
+use super::{at, chat, store};
+use crate::store::{Applied, TurnRow};
+
+fn piece(upto: i64) -> Applied {
+    Applied {
+        upto,
+        message_count: None,
+        title: None,
+        model: None,
+        last_accessed: at("2026-01-01T12:00:00Z"),
+        turn: None,
+        live: false,
+    }
+}
+
+fn turn(number: i64) -> TurnRow {
+    TurnRow {
+        turn: number,
+        at: at("2026-01-03T00:00:00.25Z"),
+        outcome: "done".into(),
+        model: Some("m".into()),
+        input_tokens: Some(10),
+        output_tokens: Some(20),
+        cache_read_tokens: Some(30),
+        cache_write_tokens: None,
+        cost_usd: Some(0.0125),
+        duration_ms: Some(1500),
+    }
+}
+
+#[tokio::test]
+async fn a_turn_begins_with_its_row_and_is_live_until_its_end_is_seen() {
+    let store = store();
+    let began = at("2026-01-02T00:00:00Z");
+    assert!(
+        !store.begin_turn(None, "s", began).await.unwrap(),
+        "no session, no row"
+    );
+    assert!(store.live_runs().await.unwrap().is_empty());
+    assert!(
+        store
+            .begin_turn(Some(chat("other-id", 1)), "s", began)
+            .await
+            .unwrap()
+    );
+    let row = store.session("s").await.unwrap().unwrap();
+    assert_eq!(
+        (row.created_at, row.last_accessed),
+        (at("2026-01-01T12:00:00Z"), began)
+    );
+    assert_eq!(store.live_runs().await.unwrap(), [("s".to_owned(), 0)]);
+
+    store
+        .apply(
+            "s",
+            Applied {
+                live: true,
+                ..piece(3)
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(store.live_runs().await.unwrap(), [("s".to_owned(), 3)]);
+    store.apply("s", piece(7)).await.unwrap();
+    assert!(store.live_runs().await.unwrap().is_empty());
+    assert_eq!(store.applied("s").await.unwrap(), 7);
+    assert_eq!(store.applied("nobody").await.unwrap(), 0);
+
+    let mut again = chat("s", 9);
+    again.title = Some("not taken".into());
+    store
+        .begin_turn(Some(again), "s", at("2026-01-05T00:00:00Z"))
+        .await
+        .unwrap();
+    let row = store.session("s").await.unwrap().unwrap();
+    assert_eq!(
+        (row.title, row.created_at),
+        (None, at("2026-01-01T12:00:00Z"))
+    );
+    assert_eq!(
+        store.live_runs().await.unwrap(),
+        [("s".to_owned(), 7)],
+        "the place is kept"
+    );
+    store.end_run("s").await.unwrap();
+    assert!(store.live_runs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_piece_of_the_log_counts_once() {
+    let store = store();
+    store
+        .begin_turn(Some(chat("s", 1)), "s", at("2026-01-02T00:00:00Z"))
+        .await
+        .unwrap();
+    let applied = Applied {
+        message_count: Some(2),
+        title: Some("t".into()),
+        model: Some("m".into()),
+        last_accessed: at("2026-01-03T00:00:00Z"),
+        turn: Some(turn(1)),
+        ..piece(10)
+    };
+    assert!(store.apply("s", applied.clone()).await.unwrap());
+    let row = store.session("s").await.unwrap().unwrap();
+    assert_eq!((row.message_count, row.title.as_deref()), (2, Some("t")));
+    assert_eq!(row.last_accessed, at("2026-01-03T00:00:00Z"));
+    assert_eq!(store.turns("s").await.unwrap(), [turn(1)]);
+
+    let stale = Applied {
+        message_count: Some(99),
+        title: Some("no".into()),
+        ..applied.clone()
+    };
+    assert!(!store.apply("s", stale).await.unwrap());
+    assert!(!store.apply("s", piece(9)).await.unwrap());
+    assert_eq!(store.session("s").await.unwrap().unwrap(), row);
+
+    assert!(store.apply("s", piece(11)).await.unwrap());
+    let row = store.session("s").await.unwrap().unwrap();
+    assert_eq!(
+        (row.message_count, row.title.as_deref()),
+        (2, Some("t")),
+        "None leaves it"
+    );
+    assert_eq!(
+        row.last_accessed,
+        at("2026-01-03T00:00:00Z"),
+        "never set back"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_outlives_its_session_brings_nothing_back() {
+    let store = store();
+    store
+        .begin_turn(Some(chat("s", 1)), "s", at("2026-01-02T00:00:00Z"))
+        .await
+        .unwrap();
+    store.delete_session("s").await.unwrap();
+    let late = Applied {
+        turn: Some(turn(1)),
+        live: true,
+        ..piece(5)
+    };
+    assert!(!store.apply("s", late).await.unwrap());
+    assert!(store.live_runs().await.unwrap().is_empty());
+    assert!(store.turns("s").await.unwrap().is_empty());
+    assert_eq!(store.session("s").await.unwrap(), None);
+}
