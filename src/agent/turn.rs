@@ -225,10 +225,11 @@ impl Turn {
     /// The event of a turn that ended well.
     pub(crate) fn done(self, message_count: i64, cost_before: Option<f64>) -> ChatEvent {
         let none_if_empty = |calls: Vec<ToolCall>| (!calls.is_empty()).then_some(calls);
+        let response = self.response();
         let mut usage = self.usage;
         usage.cost_usd = cost(cost_before, usage.total_cost_usd);
         ChatEvent::Done(Box::new(Done {
-            response: self.response(),
+            response,
             session_id: session_of(&self.request),
             working_directory: self.request.working_directory,
             message_count,

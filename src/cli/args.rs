@@ -26,17 +26,19 @@ VAULT_PATH (as --vault), NO_COLOR.
 Exit status: 0 done, 1 failed, 2 usage, 3 not running, 69 no server, 77 not allowed, 130 aborted.
 More in parachute(1), parachute-config(5), parachute-server(8).";
 
+const EVERYWHERE: &str = "Options of every command";
+
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Where the server is: unix:PATH or http://HOST:PORT
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, help_heading = EVERYWHERE)]
     pub(crate) server: Option<String>,
     /// The vault
-    #[arg(long, value_name = "PATH", global = true)]
+    #[arg(long, value_name = "PATH", global = true, help_heading = EVERYWHERE)]
     pub(crate) vault: Option<PathBuf>,
     /// Say more on standard error
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub(crate) verbose: bool,
 }
 
