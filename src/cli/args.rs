@@ -48,12 +48,11 @@ pub(crate) enum Command {
     /// Send a message and show the answer as it comes
     Chat(ChatArgs),
     /// List, show, archive and delete sessions
-    #[command(args_conflicts_with_subcommands = true)]
     Sessions(SessionsArgs),
     /// Say how the server is
     Status(Json),
     /// Run, start, stop or restart the server
-    #[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
+    #[command(arg_required_else_help = true)]
     Server(ServerArgs),
     /// Show, check and change the configuration
     #[command(subcommand)]
@@ -117,17 +116,21 @@ impl From<Mode> for PermissionMode {
     }
 }
 
-/// `sessions`.
+/// `sessions`. Options of the list beside an act are refused by whoever acts: clap would refuse
+/// the common options with them.
 #[derive(Debug, Args)]
 pub(crate) struct SessionsArgs {
     #[command(subcommand)]
     pub(crate) act: Option<SessionAct>,
     #[command(flatten)]
     pub(crate) list: ListArgs,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 }
 
 /// `sessions` without an act.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct ListArgs {
     /// Archived ones, too
     #[arg(long)]
@@ -138,11 +141,9 @@ pub(crate) struct ListArgs {
     /// Only those with this in their title
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,
-    /// At most so many, last used first
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = limit())]
-    pub(crate) limit: u16,
-    #[command(flatten)]
-    pub(crate) json: Json,
+    /// At most so many, last used first [default: 20]
+    #[arg(long, value_name = "N", value_parser = limit())]
+    pub(crate) limit: Option<u16>,
 }
 
 fn limit() -> impl clap::builder::TypedValueParser<Value = u16> {
@@ -168,8 +169,6 @@ pub(crate) struct OneSession {
     /// The session
     #[arg(value_name = "ID", value_parser = SessionId::parse)]
     pub(crate) id: SessionId,
-    #[command(flatten)]
-    pub(crate) json: Json,
 }
 
 /// `server`.
@@ -286,7 +285,6 @@ mod tests {
             "parachute sessions show ../x",
             "parachute chat --session=-x hello",
             "parachute chat --mode yolo hello",
-            "parachute server -f stop",
             "parachute nonsense",
         ] {
             assert!(Line::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -66,13 +66,15 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         Command::Config(command) => config::run(common, command),
         Command::Keys(command) => keys::run(common, command),
         Command::Server(ServerArgs {
-            foreground: true, ..
+            foreground: true,
+            act: None,
         }) => Err(server::become_server(common.vault.as_deref())),
-        Command::Server(ServerArgs { act: Some(act), .. }) => {
-            ask(common, |client, _| server::run(client, *act))
-        }
+        Command::Server(ServerArgs {
+            foreground: false,
+            act: Some(act),
+        }) => ask(common, |client, _| server::run(client, *act)),
         Command::Server(_) => Err(Fail::usage(
-            "nothing is said about what to do with the server",
+            "exactly one thing can be done with the server",
             "parachute server -f, start, stop, restart or status",
         )),
     }

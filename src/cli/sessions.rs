@@ -9,31 +9,39 @@ use crate::term::{Ink, plain, print, print_json, width};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
+use std::io;
 use wire::Timestamp;
 use wire::session::{Session, SessionWithMessages};
 
+/// How many are listed where nobody says.
+const LIMIT: u16 = 20;
+
 /// Runs the command; answers with the exit status.
 pub(crate) async fn run(client: Client, args: &SessionsArgs) -> Result<u8, Fail> {
+    if args.act.is_some() && args.list != ListArgs::default() {
+        let hint = "--all, --archived, --search and --limit are for `parachute sessions` alone";
+        return Err(Fail::usage("a list and one session are two things", hint));
+    }
     match &args.act {
-        None => list(&client, &args.list).await?,
-        Some(SessionAct::Show(one)) => show(&client, one).await?,
+        None => list(&client, &args.list, args.json).await?,
+        Some(SessionAct::Show(one)) => show(&client, one, args.json).await?,
         Some(SessionAct::Delete(one)) => {
-            let ask = Ask::delete(format!("/api/chat/{}", one.id));
-            change(&client, ask, one, "deleted").await?;
+            let answer = client.ask(Ask::delete(format!("/api/chat/{}", one.id)));
+            changed(one, "deleted", &answer.await?, args.json)?;
         }
         Some(SessionAct::Archive(one)) => {
-            let ask = Ask::post(format!("/api/chat/{}/archive", one.id));
-            change(&client, ask, one, "archived").await?;
+            let answer = client.ask(Ask::post(format!("/api/chat/{}/archive", one.id)));
+            changed(one, "archived", &answer.await?, args.json)?;
         }
         Some(SessionAct::Unarchive(one)) => {
-            let ask = Ask::post(format!("/api/chat/{}/unarchive", one.id));
-            change(&client, ask, one, "brought back").await?;
+            let answer = client.ask(Ask::post(format!("/api/chat/{}/unarchive", one.id)));
+            changed(one, "brought back", &answer.await?, args.json)?;
         }
     }
     Ok(exit::DONE)
 }
 
-async fn list(client: &Client, args: &ListArgs) -> Result<(), Fail> {
+async fn list(client: &Client, args: &ListArgs, json: bool) -> Result<(), Fail> {
     let mut found = Vec::new();
     // The contract lists one kind at a time.
     if !args.archived {
@@ -45,8 +53,8 @@ async fn list(client: &Client, args: &ListArgs) -> Result<(), Fail> {
     found.sort_by_key(|session| {
         Reverse(session["lastAccessed"].as_str().and_then(Timestamp::parse))
     });
-    found.truncate(args.limit.into());
-    if args.json.json {
+    found.truncate(args.limit.unwrap_or(LIMIT).into());
+    if json {
         return Ok(print_json(&json!({ "sessions": found }))?);
     }
     let mut table = Table::new(&["ID", "USED", "MESSAGES", "TITLE"]);
@@ -69,7 +77,7 @@ fn title(title: &Option<String>, archived: bool) -> String {
 }
 
 async fn fetch(client: &Client, args: &ListArgs, archived: bool) -> Result<Vec<Value>, Fail> {
-    let mut path = format!("/api/chat?limit={}", args.limit);
+    let mut path = format!("/api/chat?limit={}", args.limit.unwrap_or(LIMIT));
     if archived {
         path += "&archived=true";
     }
@@ -83,11 +91,11 @@ async fn fetch(client: &Client, args: &ListArgs, archived: bool) -> Result<Vec<V
     }
 }
 
-async fn show(client: &Client, one: &OneSession) -> Result<(), Fail> {
+async fn show(client: &Client, one: &OneSession, json: bool) -> Result<(), Fail> {
     let answer: Value = client
         .ask(Ask::get(format!("/api/chat/{}", one.id)))
         .await?;
-    if one.json.json {
+    if json {
         return Ok(print_json(&answer)?);
     }
     let SessionWithMessages { session, messages } = client.shape(answer)?;
@@ -135,10 +143,9 @@ async fn show(client: &Client, one: &OneSession) -> Result<(), Fail> {
     Ok(print(&shown)?)
 }
 
-async fn change(client: &Client, ask: Ask, one: &OneSession, done: &str) -> Result<(), Fail> {
-    let answer: Value = client.ask(ask).await?;
-    if one.json.json {
-        return Ok(print_json(&answer)?);
+fn changed(one: &OneSession, done: &str, answer: &Value, json: bool) -> io::Result<()> {
+    match json {
+        true => print_json(answer),
+        false => print(&format!("{} {done}\n", one.id)),
     }
-    Ok(print(&format!("{} {done}\n", one.id))?)
 }

@@ -76,6 +76,9 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
         &["--server", "https://x", "status"],
         &["--server", "nowhere", "status"],
         &["sessions", "show", "../x"],
+        &["sessions", "--all", "show", "x"],
+        &["server", "-f", "stop"],
+        &["server", "-v"],
     ] {
         let ran = house.run(args);
         assert_eq!(

@@ -1,0 +1,3 @@
+//! The server's doors, through the kit: the real programs, the scripted CLI.
+
+mod chat;
