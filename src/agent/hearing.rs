@@ -16,6 +16,9 @@ use wire::agent::{PermissionAnswer, QuestionAnswer, TurnRequest};
 use wire::chat::{Denial, PermissionMode, PermissionRequest};
 use wire::error::ErrorCode;
 
+/// What the CLI says of an id that it has no transcript for.
+const NO_CONVERSATION: &str = "No conversation found";
+
 /// First CLI whose protocol this is.
 const CLI_VERSION_MIN: (u64, u64) = (2, 0);
 
@@ -483,7 +486,7 @@ impl Session {
         let missing = ended
             .errors
             .iter()
-            .any(|e| e.starts_with("No conversation found"));
+            .any(|e| e.starts_with(NO_CONVERSATION));
         if missing {
             return self.conversation_lost();
         }
@@ -530,6 +533,9 @@ impl Session {
         let Some(turn) = &self.turn else { return };
         if turn.aborting || turn.unauthorized {
             return self.stopped();
+        }
+        if stderr.contains(NO_CONVERSATION) {
+            return self.conversation_lost();
         }
         let how = status.map_or_else(|| "in an unknown way".into(), |s| s.to_string());
         tracing::warn!(session = %self.place.session, how, "the Claude CLI ended during a turn");

@@ -12,6 +12,8 @@ mod hearing;
 mod limits;
 mod log;
 mod policy;
+#[cfg(test)]
+mod recorded;
 mod session;
 mod turn;
 
