@@ -21,7 +21,7 @@ pub(crate) struct Line {
 }
 
 const AFTER: &str = "\
-Environment: PARACHUTE_SERVER (as --server), PARACHUTE_API_KEY (the key shown to the server), \
+Environment: PARACHUTE_SERVER (as --server), PARACHUTE_KEY (the key shown to the server), \
 VAULT_PATH (as --vault), NO_COLOR.
 Exit status: 0 done, 1 failed, 2 usage, 3 not running, 69 no server, 77 not allowed, 130 aborted.
 More in parachute(1), parachute-config(5), parachute-server(8).";

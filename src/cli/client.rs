@@ -154,7 +154,7 @@ impl Client {
             .header(ACCEPT, "application/json, text/event-stream");
         if let Some(key) = &self.key {
             let unfit = |_| {
-                let hint = "set PARACHUTE_API_KEY to the key as `parachute keys create` printed it";
+                let hint = "set PARACHUTE_KEY to the key as `parachute keys create` printed it";
                 Fail::local("the key holds characters that no key has", hint)
             };
             let mut value = HeaderValue::from_str(key.expose()).map_err(unfit)?;

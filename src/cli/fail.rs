@@ -122,7 +122,7 @@ impl Fail {
             }
             Fail::Lost { .. } => Some("see `parachute status`, and the server's log"),
             Fail::NotAllowed(_) => Some(
-                "put a key into PARACHUTE_API_KEY; on the server's machine \
+                "put a key into PARACHUTE_KEY; on the server's machine \
                  `parachute keys create LABEL` makes one",
             ),
             Fail::Foreign { .. } => Some("another program may have the port; see --server"),
@@ -199,7 +199,7 @@ mod tests {
         let shown = fail.shown();
         assert_eq!(shown.lines().count(), 2);
         assert!(shown.starts_with("parachute: the server does not allow it: no key [31mhere\n"));
-        assert!(shown.contains("\n  hint: put a key into PARACHUTE_API_KEY"));
+        assert!(shown.contains("\n  hint: put a key into PARACHUTE_KEY"));
         assert!(!shown.contains('\u{1b}'));
     }
 }

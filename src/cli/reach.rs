@@ -18,7 +18,7 @@ pub(crate) fn server(common: &Common) -> Result<(Client, bool), Fail> {
         Some(named) => Place::parse(named)?,
         None => own_place(common)?,
     };
-    let key = variable("PARACHUTE_API_KEY").map(Secret::new);
+    let key = variable("PARACHUTE_KEY").map(Secret::new);
     Ok((Client::new(place, key), named.is_some()))
 }
 

@@ -48,7 +48,7 @@ fn a_turn_is_streamed_and_its_session_named() {
         "hello",
     ]);
     let ran: Ran = command
-        .env("PARACHUTE_API_KEY", "para_x")
+        .env("PARACHUTE_KEY", "para_x")
         .output()
         .unwrap()
         .into();

@@ -123,7 +123,7 @@ fn refusals_have_their_statuses() {
     });
     let ran = house.run(&["sessions"]);
     assert_eq!(ran.status, Some(77));
-    assert!(ran.err.contains("PARACHUTE_API_KEY"), "{ran:?}");
+    assert!(ran.err.contains("PARACHUTE_KEY"), "{ran:?}");
     let ran = house.run(&["sessions", "show", "x"]);
     let said = "parachute: no such session (the server answered 404)\n";
     assert_eq!((ran.err.as_str(), ran.status), (said, Some(1)));
