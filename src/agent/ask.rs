@@ -48,7 +48,7 @@ impl Asks {
         } else {
             PERMISSION_SECONDS_MAX
         };
-        let subject = policy::subject(&tool, &input);
+        let subject = policy::subject(&input);
         let until = Instant::now() + Duration::from_secs(seconds);
         let since = Timestamp::now();
         self.open.push(Ask {

@@ -56,6 +56,7 @@ pub(crate) fn table() -> Table<Agent> {
         post("/permissions", Key, "Grant or deny one", call!(permission)),
         post("/answers", Key, "Answer a question", call!(answer)),
         post("/leave", Key, "End, if nothing is under way", call!(leave)),
+        post("/end", Key, "End, whatever is under way", call!(end)),
     ];
     Table::new("Parachute agent", env!("CARGO_PKG_VERSION"), rows)
 }
@@ -122,7 +123,7 @@ async fn events(cx: Cx<Agent>, Query(asked): Query<EventsQuery>) -> Result<Live,
                 let after = asked.after.unwrap_or(0);
                 let last = log.tail().borrow().last_id;
                 // Older than what is kept, or from a log that is no more.
-                let lost = after + 1 < log.first_id() || after > last;
+                let lost = after.saturating_add(1) < log.first_id() || after > last;
                 reset = lost.then_some(log.first_id());
                 let id = if lost { log.first_id() - 1 } else { after };
                 From::After {
@@ -198,6 +199,10 @@ async fn leave(cx: Cx<Agent>, (): ()) -> Result<Json<Success>, Fault> {
         true => found(true),
         false => Err(Fault::new(StatusCode::CONFLICT, "a turn is under way")),
     }
+}
+
+async fn end(cx: Cx<Agent>, (): ()) -> Result<Json<Success>, Fault> {
+    found(cx.app.order(Order::End).await?)
 }
 
 fn found(found: bool) -> Result<Json<Success>, Fault> {

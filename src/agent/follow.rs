@@ -50,7 +50,7 @@ impl Follower {
     ) -> Follower {
         let (after, offset, turn, stay) = match from {
             From::Turn(mark) => (mark.first_id - 1, mark.offset, Some(mark.number), false),
-            From::After { id, stay } => (id, log.offset_before(id + 1), None, stay),
+            From::After { id, stay } => (id, log.offset_before(id.saturating_add(1)), None, stay),
         };
         let framer = Framer::new(text, after);
         let began = Instant::now();
@@ -87,7 +87,8 @@ impl Follower {
                 continue;
             }
             let stays = self.stay && !self.leaving.is_cancelled();
-            if now.at_rest && !stays && self.turn.is_none() {
+            // At rest, a turn without an end will not get one from this agent.
+            if now.at_rest && !stays {
                 let mut out = Vec::new();
                 self.framer.flush(self.millis(), &mut out);
                 self.send(out).await;
@@ -150,6 +151,9 @@ impl Follower {
             tracing::warn!("a line of the event log cannot be read and is passed over");
             return false;
         };
+        if self.turn.is_some_and(|turn| turn < record.turn) {
+            return true;
+        }
         self.framer.take(&record, now, out);
         self.turn == Some(record.turn) && record.is_last()
     }

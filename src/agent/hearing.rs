@@ -36,11 +36,17 @@ impl Session {
                 Some(line) => self.line(line),
                 None => self.garbage(line),
             }
+            if self.given_up {
+                break;
+            }
         }
         self.commit();
     }
 
     fn line(&mut self, line: Line<'_>) {
+        if matches!(line, Line::MessageStart { .. } | Line::Assistant(_) | Line::Asks { .. }) {
+            self.injected_goes_on();
+        }
         if matches!(line, Line::MessageStart { .. } | Line::Assistant(_)) && self.turn.is_none() {
             self.begin_unasked();
         }
@@ -171,10 +177,7 @@ impl Session {
         }
         if count > GARBAGE_LINES_MAX {
             let message = self.garbage_message();
-            if let Some(claude) = self.claude.take() {
-                claude.signal(host::child::Signal::Kill);
-            }
-            self.fail(ErrorCode::CliFailed.error(message, None));
+            self.give_up(ErrorCode::CliFailed.error(message, None));
         }
     }
 
@@ -205,10 +208,7 @@ impl Session {
             .map(|p| p.parse::<u64>().unwrap_or_default());
         let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if (major, minor) < CLI_VERSION_MIN {
-            if let Some(claude) = self.claude.take() {
-                claude.signal(host::child::Signal::Kill);
-            }
-            self.fail(too_old(&format!("it is version {version}")));
+            self.give_up(too_old(&format!("it is version {version}")));
         }
     }
 
@@ -280,7 +280,7 @@ impl Session {
         }
         let mode = self.mode();
         let looks = tool == "Bash"
-            && policy::subject(&tool, input).is_some_and(|command| policy::only_looks(&command));
+            && policy::subject(input).is_some_and(|command| policy::only_looks(&command));
         if mode == PermissionMode::Ask && policy::changes_something(&tool) && !looks {
             self.tell(control::decide(
                 request,
@@ -292,20 +292,29 @@ impl Session {
         }
     }
 
+    /// The request in force: a call that comes between turns is of the last one's conversation.
+    fn in_force(&self) -> Option<&TurnRequest> {
+        self.turn.as_ref().map(|t| &t.request).or(self.last.as_ref())
+    }
+
     fn judge(&self, tool: &str, input: &Map<String, Value>) -> Result<(), policy::Refusal> {
-        let Some(turn) = &self.turn else {
-            return Ok(());
+        let Some(request) = self.in_force() else {
+            let message = "nothing was asked for".into();
+            return Err(policy::Refusal { reason: "denied", message });
         };
-        let request = &turn.request;
         let directory = Path::new(&request.claude.directory);
         policy::judge(tool, input, Path::new(&request.vault), directory)
     }
 
+    /// What a grant for this call is measured by.
+    fn measure(&self, input: &Map<String, Value>) -> Option<String> {
+        let request = self.in_force()?;
+        let directory = Path::new(&request.claude.directory);
+        policy::measure(input, Path::new(&request.vault), directory)
+    }
+
     fn mode(&self) -> PermissionMode {
-        self.turn
-            .as_ref()
-            .map(|t| t.request.claude.permission_mode)
-            .unwrap_or_default()
+        self.in_force().map(|r| r.claude.permission_mode).unwrap_or_default()
     }
 
     fn may_use(&mut self, request: String, body: &Map<String, Value>) {
@@ -324,11 +333,11 @@ impl Session {
             self.tell(control::deny(&request, &refusal.message));
             return self.refuse_call(None, tool, &input, refusal.reason, refusal.message);
         }
-        let subject = policy::subject(&tool, &input);
+        let measured = self.measure(&input);
         let free = match self.mode() {
             PermissionMode::Auto => true,
             PermissionMode::Ask | PermissionMode::Plan => {
-                !policy::changes_something(&tool) || self.asks.is_granted(&tool, subject.as_deref())
+                !policy::changes_something(&tool) || self.asks.is_granted(&tool, measured.as_deref())
             }
         };
         if free {
@@ -438,7 +447,7 @@ impl Session {
         reason: &str,
         message: String,
     ) {
-        let subject = policy::subject(&tool, input);
+        let subject = policy::subject(input);
         let (command, file) = if tool == "Bash" {
             (subject, None)
         } else {

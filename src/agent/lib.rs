@@ -7,6 +7,7 @@
 mod ask;
 mod claude;
 mod doors;
+mod ended;
 mod follow;
 mod hearing;
 mod limits;
@@ -18,7 +19,7 @@ mod session;
 mod turn;
 
 use doors::Agent;
-use host::Lock;
+use host::{Lock, LockError};
 use log::Log;
 use serve::answer::Service;
 use serve::{Door, Limits, Origins, Pulse};
@@ -37,19 +38,26 @@ use wire::agent::AgentStatus;
 use wire::{SessionId, Timestamp};
 
 const USAGE: &str = "usage: parachute-agent --session ID --idle-seconds N\n\
-    Started by parachute-server; see parachute-server(8).";
+    Started by parachute-server; see parachute-server(8).\n\
+    With --ended yes for --idle-seconds it notes how the last run of its unit ended.";
 const EXIT_USAGE: u8 = 64;
 const EXIT_CANNOT_CREATE: u8 = 73;
 const EXIT_TRY_LATER: u8 = 75;
 
 struct Arguments {
     session: SessionId,
-    idle: Duration,
+    task: Task,
+}
+
+enum Task {
+    /// None: never leaves for idleness.
+    Serve { idle: Option<Duration> },
+    NoteEnd,
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    host::log::init("parachute-agent");
+    host::log::init("parachute-agent", None);
     let Some(arguments) = arguments(std::env::args().skip(1)) else {
         tracing::error!("{USAGE}");
         return ExitCode::from(EXIT_USAGE);
@@ -83,18 +91,23 @@ pub fn main() -> ExitCode {
 
 fn arguments(mut from: impl Iterator<Item = String>) -> Option<Arguments> {
     let mut session = None;
-    let mut idle = None;
+    let mut task = None;
     while let Some(name) = from.next() {
         let value = from.next()?;
         match name.as_str() {
             "--session" => session = SessionId::parse(&value).ok(),
-            "--idle-seconds" => idle = value.parse().ok().map(Duration::from_secs),
+            "--idle-seconds" => {
+                let seconds: Option<u64> = value.parse().ok();
+                let idle = |s| (s > 0).then(|| Duration::from_secs(s));
+                task = seconds.map(|s| Task::Serve { idle: idle(s) });
+            }
+            "--ended" if value == "yes" => task = Some(Task::NoteEnd),
             _ => return None,
         }
     }
     Some(Arguments {
         session: session?,
-        idle: idle?,
+        task: task?,
     })
 }
 
@@ -104,8 +117,12 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let id = arguments.session.as_str();
     let dir = dirs.run(id);
     fresh_dir(&dir)?;
+    let idle = match arguments.task {
+        Task::Serve { idle } => idle,
+        Task::NoteEnd => return ended::note(&dir),
+    };
     let lock =
-        Lock::take(dir.join("lock")).map_err(|e| io::Error::new(io::ErrorKind::WouldBlock, e))?;
+        wait_for_lock(&dir).await?;
     sweep(&dir.join("tmp"))?;
     let (log, past) = Log::open(&dir)?;
     let socket = dirs.agent_socket(id);
@@ -140,9 +157,9 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let place = Place {
         session: id.to_owned(),
         dir: dir.clone(),
-        idle: arguments.idle,
+        idle,
     };
-    let session = Session::new(place, log, past, status);
+    let mut session = Session::new(place, log, past, status);
     let stop = CancellationToken::new();
     let gone = CancellationToken::new();
     let service = Arc::new(Service {
@@ -162,26 +179,26 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     tracing::info!(session = id, socket = %socket.display(), "the agent serves");
     session.run(taken, &stop).await;
     host::notify::stopping();
+    // First: whoever finds no socket starts the next agent, which waits for our lock.
+    if let Err(error) = std::fs::remove_file(&socket) {
+        tracing::warn!(%error, "could not remove the agent's socket");
+    }
+    session.leave().await;
     leaving.cancel();
-    leave(&socket, &gone, followers, serving).await;
+    see_off(&gone, followers, serving).await;
     sweep(&dir.join("tmp"))?;
     drop(lock);
     Ok(())
 }
 
 /// Followers end by themselves once the session is at rest; then nobody may come any more.
-async fn leave(
-    socket: &Path,
+async fn see_off(
     gone: &CancellationToken,
     followers: TaskTracker,
     serving: tokio::task::JoinHandle<()>,
 ) {
-    if let Err(error) = std::fs::remove_file(socket) {
-        tracing::warn!(%error, "could not remove the agent's socket");
-    }
     followers.close();
-    let patience = Duration::from_secs(5);
-    if tokio::time::timeout(patience, followers.wait())
+    if tokio::time::timeout(limits::GOODBYE, followers.wait())
         .await
         .is_err()
     {
@@ -195,9 +212,28 @@ async fn leave(
 
 fn limits() -> Limits {
     Limits {
+        // Nothing of a request that does not fit is shown: there is a credential in it.
+        echo_bytes_max: 0,
         connections_max: 128,
         goodbye_seconds_max: 5,
         ..Limits::default()
+    }
+}
+
+/// The session's lock. Its last agent may still be on its way out.
+async fn wait_for_lock(dir: &Path) -> io::Result<Lock> {
+    let until = tokio::time::Instant::now() + limits::LOCK_WAIT;
+    loop {
+        match Lock::take(dir.join("lock")) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(limits::LOCK_PAUSE).await;
+            }
+            Err(error @ LockError::Held(_)) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, error));
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        }
     }
 }
 

@@ -31,6 +31,11 @@ pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
 pub(crate) const PERMISSION_SECONDS_MAX: u64 = 120;
 /// For a question to the user (contract-core §2.6).
 pub(crate) const QUESTION_SECONDS_MAX: u64 = 300;
+/// For the session's last agent to be gone, and how often that is looked at.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(20);
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// For followers to have had everything when the agent leaves.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
 /// For the CLI to stop after an interrupt, then after each stronger signal.
 pub(crate) const STOP_STEP: Duration = Duration::from_secs(5);
 /// Nothing at all from the CLI although no tool runs and nobody is asked.

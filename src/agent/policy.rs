@@ -18,9 +18,9 @@ pub(crate) struct Refusal {
 }
 
 const DENIED_PATHS: [&str; 29] = [
-    ".env",
-    ".env.*",
-    "*.env",
+    "**/.env",
+    "**/.env.*",
+    "**/*.env",
     "**/credentials/**",
     "**/secrets/**",
     "**/*.key",
@@ -36,15 +36,15 @@ const DENIED_PATHS: [&str; 29] = [
     "**/apikey*",
     "**/*_token*",
     "**/*_secret*",
-    ".git/objects/**",
-    ".git/refs/**",
-    ".git/hooks/**",
+    "**/.git/objects/**",
+    "**/.git/refs/**",
+    "**/.git/hooks/**",
     "**/node_modules/**",
     "**/.venv/**",
     "**/venv/**",
     "**/__pycache__/**",
     "**/.pytest_cache/**",
-    ".parachute/**",
+    "**/.parachute/**",
     "**/parachute.db",
     "**/parachute.db-*",
 ];
@@ -59,6 +59,7 @@ const HARMLESS: [&str; 20] = [
     "LSP",
     "WebSearch",
     "WebFetch",
+    "Agent",
     "Task",
     "TaskOutput",
     "TodoWrite",
@@ -70,7 +71,6 @@ const HARMLESS: [&str; 20] = [
     "EnterPlanMode",
     "AskUserQuestion",
     "ReportFindings",
-    "Monitor",
 ];
 
 /// Whether calls of this tool are announced in the mode `ask`.
@@ -78,46 +78,86 @@ pub(crate) fn changes_something(tool: &str) -> bool {
     !HARMLESS.contains(&tool)
 }
 
-/// The file a call names, or the command it runs.
-pub(crate) fn subject(tool: &str, input: &Map<String, Value>) -> Option<String> {
-    let names: &[&str] = if tool == "Bash" {
-        &["command"]
-    } else {
-        &["file_path", "notebook_path", "path"]
-    };
-    names
-        .iter()
-        .find_map(|n| input.get(*n)?.as_str())
-        .map(str::to_owned)
+/// Fields of a call that hold a shell command, or a file; whatever the tool is called.
+const COMMANDS: &str = "command";
+const FILES: [&str; 3] = ["file_path", "notebook_path", "path"];
+/// Fields in which a search says where to look.
+const SEARCHES: [(&str, &str); 2] = [("Glob", "pattern"), ("Grep", "glob")];
+/// Names that no search may ask for.
+const HIDDEN: [&str; 5] = [".parachute", ".token", ".ssh", ".env", ".credentials.json"];
+
+/// The command a call runs, or the file it names, as the call has it.
+pub(crate) fn subject(input: &Map<String, Value>) -> Option<String> {
+    let names = std::iter::once(COMMANDS).chain(FILES);
+    names.filter_map(|n| input.get(n)?.as_str()).next().map(str::to_owned)
 }
 
-/// Judges a call; `vault` and `directory` are absolute.
+/// What a grant is measured by: the command, or the file relative to the vault, links followed.
+pub(crate) fn measure(
+    input: &Map<String, Value>,
+    vault: &Path,
+    directory: &Path,
+) -> Option<String> {
+    if let Some(command) = input.get(COMMANDS).and_then(Value::as_str) {
+        return Some(command.to_owned());
+    }
+    let file = FILES.iter().find_map(|n| input.get(*n)?.as_str())?;
+    Some(shown(&real(&normal(&directory.join(file))), vault))
+}
+
+/// Judges a call; `vault` and `directory` are absolute and free of links.
 pub(crate) fn judge(
     tool: &str,
     input: &Map<String, Value>,
     vault: &Path,
     directory: &Path,
 ) -> Result<(), Refusal> {
-    let Some(subject) = subject(tool, input) else {
-        return Ok(());
-    };
-    if tool == "Bash" {
-        return judge_command(&subject);
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    if let Some(command) = text(COMMANDS) {
+        judge_command(command)?;
     }
-    let path = normal(&directory.join(&subject));
-    let shown = path.strip_prefix(vault).unwrap_or(&path);
-    let shown = shown.to_string_lossy();
-    let shown = shown.trim_start_matches('/');
-    let pattern = DENIED_PATHS
-        .iter()
-        .find(|p| fast_glob::glob_match(p, shown));
-    match pattern {
+    for file in FILES.iter().filter_map(|name| text(name)) {
+        let named = normal(&directory.join(file));
+        for path in [real(&named), named] {
+            judge_path(file, &shown(&path, vault))?;
+        }
+    }
+    for (_, name) in SEARCHES.iter().filter(|(search, _)| *search == tool) {
+        let parts = text(name).unwrap_or_default();
+        if let Some(part) = parts.split(['/', ',', '{', '}']).find(|p| HIDDEN.contains(p)) {
+            return Err(off_limits(parts, part));
+        }
+    }
+    Ok(())
+}
+
+fn judge_path(file: &str, shown: &str) -> Result<(), Refusal> {
+    match DENIED_PATHS.iter().find(|p| fast_glob::glob_match(p, shown)) {
         None => Ok(()),
-        Some(pattern) => Err(Refusal {
-            reason: "denied_by_ignore_list",
-            message: format!("{subject} is off limits here (it matches {pattern})"),
-        }),
+        Some(pattern) => Err(off_limits(file, pattern)),
     }
+}
+
+fn off_limits(subject: &str, pattern: &str) -> Refusal {
+    let message = format!("{subject} is off limits here (it matches {pattern})");
+    Refusal { reason: "denied_by_ignore_list", message }
+}
+
+/// A path relative to the vault, or without its root.
+fn shown(path: &Path, vault: &Path) -> String {
+    let shown = path.strip_prefix(vault).unwrap_or(path).to_string_lossy();
+    shown.trim_start_matches('/').to_owned()
+}
+
+/// Links followed as far as there is anything; the file itself need not exist.
+fn real(path: &Path) -> PathBuf {
+    for above in path.ancestors() {
+        if let Ok(found) = above.canonicalize() {
+            let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
+            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
+        }
+    }
+    path.to_owned()
 }
 
 /// `..` and `.` taken away by name: the file need not exist.
@@ -297,6 +337,9 @@ pub(crate) fn covers(pattern: &str, tool: &str, subject: Option<&str>) -> bool {
 }
 
 fn covers_subject(pattern: &str, tool: &str, subject: &str) -> bool {
+    if pattern == "*" {
+        return true;
+    }
     if tool != "Bash" {
         return fast_glob::glob_match(pattern, subject);
     }
@@ -324,6 +367,27 @@ mod tests {
     fn call(tool: &str, input: Value) -> Result<(), Refusal> {
         let input = input.as_object().expect("an object").clone();
         judge(tool, &input, Path::new("/v"), Path::new("/v/work"))
+    }
+
+    #[test]
+    fn a_link_does_not_lead_around_and_a_search_does_not_find() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = dir.path().canonicalize().expect("there");
+        std::fs::create_dir(vault.join(".parachute")).expect("made");
+        std::os::unix::fs::symlink(vault.join(".parachute"), vault.join("notes")).expect("linked");
+        let judged = |tool: &str, input: Value| {
+            judge(tool, input.as_object().expect("an object"), &vault, &vault)
+        };
+        assert!(judged("Read", json!({ "file_path": "notes/.token" })).is_err());
+        assert!(judged("Glob", json!({ "pattern": "**/.parachute/*" })).is_err());
+        assert!(judged("Grep", json!({ "pattern": "x", "glob": "**/.token" })).is_err());
+        assert!(judged("Grep", json!({ "pattern": ".token", "path": "." })).is_ok());
+        assert!(judged("Read", json!({ "file_path": "sub/.env" })).is_err());
+        assert!(judged("Monitor", json!({ "command": "sudo id" })).is_err());
+        assert!(changes_something("Monitor"));
+        let input = json!({ "file_path": "Notes/../Notes/a.md" });
+        let measured = measure(input.as_object().expect("an object"), &vault, &vault);
+        assert_eq!(measured.as_deref(), Some("Notes/a.md"));
     }
 
     #[test]

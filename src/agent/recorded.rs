@@ -41,7 +41,7 @@ impl Replay {
             claude_pid: None,
         }));
         let place =
-            Place { session: "s".into(), dir: dir.path().into(), idle: Duration::from_secs(1) };
+            Place { session: "s".into(), dir: dir.path().into(), idle: Some(Duration::from_secs(1)) };
         Replay { session: Session::new(place, log, past, status), dir }
     }
 

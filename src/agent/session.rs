@@ -32,6 +32,8 @@ pub(crate) enum Order {
     Answer(QuestionAnswer, oneshot::Sender<bool>),
     Pending(oneshot::Sender<Vec<Pending>>),
     Leave(oneshot::Sender<bool>),
+    /// Stop what runs, drop what waits, and leave.
+    End(oneshot::Sender<bool>),
 }
 
 /// Why an order was not taken.
@@ -51,7 +53,8 @@ pub(crate) enum Refused {
 pub(crate) struct Place {
     pub(crate) session: String,
     pub(crate) dir: PathBuf,
-    pub(crate) idle: Duration,
+    /// Without work for so long, it leaves; None: never.
+    pub(crate) idle: Option<Duration>,
 }
 
 pub(crate) struct Session {
@@ -75,6 +78,8 @@ pub(crate) struct Session {
     escalate: Option<(Instant, Signal)>,
     /// The turn's own answer is complete; an injected message's may follow until then.
     wait_injected: Option<Instant>,
+    /// The CLI was given up; what else it has said is nobody's.
+    pub(crate) given_up: bool,
 }
 
 impl Session {
@@ -84,6 +89,7 @@ impl Session {
         past: Past,
         status: Arc<Mutex<AgentStatus>>,
     ) -> Session {
+        let why = crate::ended::take(&place.dir);
         let kept = std::fs::read_to_string(place.dir.join("conversation")).ok();
         let kept = kept.filter(|id| wire::SessionId::parse(id).is_ok());
         let mut session = Session {
@@ -102,16 +108,21 @@ impl Session {
             heard: Instant::now(),
             escalate: None,
             wait_injected: None,
+            given_up: false,
             place,
         };
         if let Some(unfinished) = past.unfinished {
-            session.close_unfinished(&unfinished);
+            session.close_unfinished(&unfinished, why.as_deref());
         }
         session
     }
 
-    /// Runs until there is nothing to do any more, or `stop`.
-    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>, stop: &CancellationToken) {
+    /// Runs until there is nothing to do any more, or `stop`. No order is taken afterwards.
+    pub(crate) async fn run(
+        &mut self,
+        mut orders: mpsc::Receiver<Order>,
+        stop: &CancellationToken,
+    ) {
         loop {
             self.begin_next();
             self.tell_status();
@@ -128,6 +139,11 @@ impl Session {
                             break;
                         }
                     }
+                    Some(Order::End(answer)) => {
+                        self.waiting.clear();
+                        let _ = answer.send(true);
+                        break;
+                    }
                     Some(order) => self.order(order),
                     None => break,
                 },
@@ -139,9 +155,8 @@ impl Session {
                 }
             }
         }
-        // No order is taken from here on: a server that asks now finds nobody, and starts anew.
+        // A server that asks from here on finds nobody, and starts anew.
         orders.close();
-        self.leave().await;
     }
 
     fn order(&mut self, order: Order) {
@@ -154,7 +169,7 @@ impl Session {
             Order::Permission(given, answer) => drop(answer.send(self.permission(given))),
             Order::Answer(given, answer) => drop(answer.send(self.answer(given))),
             Order::Pending(answer) => drop(answer.send(self.asks.pending())),
-            Order::Leave(answer) => drop(answer.send(false)),
+            Order::Leave(answer) | Order::End(answer) => drop(answer.send(false)),
         }
     }
 
@@ -223,6 +238,7 @@ impl Session {
         self.turn = Some(Turn::new(number, request.clone()));
         self.escalate = None;
         self.wait_injected = None;
+        self.given_up = false;
         self.heard = Instant::now();
         if let Err(error) = self.ensure_claude(&request, fresh) {
             self.fail(start_error(&error));
@@ -261,7 +277,7 @@ impl Session {
         }
         let tmp = self.place.dir.join("tmp");
         let claude = Claude::start(&request.claude, &self.conversation, resume, &tmp)?;
-        claude.tell(control::initialize());
+        claude.tell(control::initialize(&request.claude));
         self.claude = Some(claude);
         Ok(())
     }
@@ -287,7 +303,9 @@ impl Session {
         if let Some(claude) = &self.claude {
             claude.tell(control::interrupt());
         }
-        self.escalate = Some((Instant::now() + STOP_STEP, Signal::Interrupt));
+        // Asked again, it is still the same stop: its steps go on.
+        let first = (Instant::now() + STOP_STEP, Signal::Interrupt);
+        self.escalate.get_or_insert(first);
     }
 
     fn inject(&mut self, text: String) -> Result<(), Refused> {
@@ -328,11 +346,7 @@ impl Session {
             tracing::error!(session = %self.place.session, %error, "the event log cannot be written");
             self.batch = self.log.batch();
             self.log.spend_reserve();
-            if let Some(claude) = self.claude.take() {
-                claude.signal(Signal::Kill);
-            }
-            let message = format!("The turn's events cannot be kept ({error}). Free some space.");
-            self.fail(ErrorCode::DiskFull.error(message, None));
+            self.give_up(disk_full(&error));
         }
     }
 
@@ -342,6 +356,8 @@ impl Session {
         self.finish(|turn, count| {
             error.session_id = Some(session_of(&turn.request));
             error.message_count = Some(count);
+            error.message = turn.without_secret(&error.message);
+            error.original_error = error.original_error.map(|said| turn.without_secret(&said));
             tracing::warn!(
                 session, turn = %turn.request.turn, code = %error.code,
                 cause = error.original_error.as_deref().unwrap_or_default(), "turn failed"
@@ -361,8 +377,8 @@ impl Session {
         let event = last(turn, self.message_count);
         self.batch.push(&self.log, number, &event);
         if let Err(error) = self.log.append(&mut self.batch) {
-            tracing::error!(%error, "the end of a turn could not be written; a restart will tell it");
             self.batch = self.log.batch();
+            self.end_in_short(number, &error);
         }
         self.asks.clear();
         self.escalate = None;
@@ -371,21 +387,45 @@ impl Session {
         tracing::info!(session = %self.place.session, turn = %id, "turn ended");
     }
 
+    /// The end of a turn was too long for what is left of the disk; a few words may fit.
+    fn end_in_short(&mut self, number: u64, why: &std::io::Error) {
+        tracing::error!(session = %self.place.session, error = %why, "a turn's end does not fit");
+        self.log.spend_reserve();
+        let mut error = disk_full(why);
+        error.session_id = Some(self.place.session.clone());
+        error.message_count = Some(self.message_count);
+        self.batch.push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
+        if let Err(error) = self.log.append(&mut self.batch) {
+            tracing::error!(%error, "nor do a few words; the next agent will end the turn");
+            self.batch = self.log.batch();
+        }
+    }
+
     pub(crate) fn wait_for_injected(&mut self) {
         self.wait_injected = Some(Instant::now() + INJECTED_WAIT);
     }
 
+    /// The answer that was waited for has begun; from here on its result counts.
+    pub(crate) fn injected_goes_on(&mut self) {
+        self.wait_injected = None;
+    }
+
+    /// Ends the CLI, which is of no more use, and with it the running turn.
+    pub(crate) fn give_up(&mut self, error: TypedError) {
+        self.given_up = true;
+        if let Some(claude) = self.claude.take() {
+            claude.signal(Signal::Kill);
+        }
+        self.fail(error);
+    }
+
     fn hear(&mut self, heard: Heard) {
         self.heard = Instant::now();
-        self.wait_injected = self.wait_injected.map(|_| self.heard + INJECTED_WAIT);
         match heard {
             Heard::Lines(lines) => self.lines(&lines),
             Heard::TooLong => {
-                if let Some(claude) = self.claude.take() {
-                    claude.signal(Signal::Kill);
-                }
                 let message = "The Claude CLI printed a line beyond all bounds and was ended.";
-                self.fail(ErrorCode::CliFailed.error(message, None));
+                self.give_up(ErrorCode::CliFailed.error(message, None));
             }
             Heard::Ended { status, stderr } => {
                 self.claude = None;
@@ -396,7 +436,7 @@ impl Session {
 
     fn deadline(&self) -> Instant {
         let mut next = match &self.turn {
-            None => self.used + self.place.idle,
+            None => self.place.idle.map_or_else(far_away, |idle| self.used + idle),
             Some(turn) if turn.tool_runs() || !self.asks.is_empty() => {
                 Instant::now() + TURN_SILENCE
             }
@@ -430,12 +470,10 @@ impl Session {
                 "Nothing came from the Claude CLI for {} minutes, and it was stopped.",
                 TURN_SILENCE.as_secs() / 60
             );
-            if let Some(claude) = self.claude.take() {
-                claude.signal(Signal::Kill);
-            }
-            self.fail(ErrorCode::CliFailed.error(message, None));
+            self.give_up(ErrorCode::CliFailed.error(message, None));
         }
-        self.turn.is_none() && self.waiting.is_empty() && self.used + self.place.idle <= now
+        let idle = self.turn.is_none() && self.waiting.is_empty();
+        idle && self.place.idle.is_some_and(|limit| self.used + limit <= now)
     }
 
     /// A turn that was interrupted and goes on: the next stronger signal.
@@ -466,12 +504,13 @@ impl Session {
         }
     }
 
-    fn close_unfinished(&mut self, left: &Unfinished) {
+    fn close_unfinished(&mut self, left: &Unfinished, why: Option<&str>) {
         let number = self.log.last_turn();
         let count = self.message_count + left.asked + i64::from(left.answered);
         let mut message = "The agent ended in the middle of this turn.".to_owned();
+        message.extend(why.iter().flat_map(|why| [" ", why]));
         for call in left.calls.iter().take(5) {
-            let subject = crate::policy::subject(&call.name, &call.input).unwrap_or_default();
+            let subject = crate::policy::subject(&call.input).unwrap_or_default();
             let shown: String = subject.chars().take(200).collect();
             message.push_str(&format!(
                 " {} was running ({shown}): whether it took effect is not known, and it is not \
@@ -500,7 +539,8 @@ impl Session {
         }
     }
 
-    async fn leave(mut self) {
+    /// Ends what runs and the CLI.
+    pub(crate) async fn leave(mut self) {
         if let Some(claude) = self.claude.as_ref().filter(|_| self.turn.is_some()) {
             claude.tell(control::interrupt());
         }
@@ -517,6 +557,16 @@ async fn hear(claude: &mut Option<Claude>) -> Heard {
         Some(claude) => claude.hear().await,
         None => std::future::pending().await,
     }
+}
+
+/// When there is no deadline.
+fn far_away() -> Instant {
+    Instant::now() + TURN_SILENCE
+}
+
+fn disk_full(error: &std::io::Error) -> TypedError {
+    let message = format!("The turn's events cannot be kept ({error}). Free some space.");
+    ErrorCode::DiskFull.error(message, None)
 }
 
 fn start_error(error: &StartError) -> TypedError {

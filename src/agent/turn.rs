@@ -103,25 +103,29 @@ impl Turn {
         }
     }
 
-    /// A message begins to be streamed. What an earlier one streamed without ever completing a
-    /// block was broken off by the vendor and is taken back.
+    /// A message begins to be streamed.
     pub(crate) fn message_start(&mut self, id: String, model: Option<String>) -> Vec<ChatEvent> {
-        let mut out = Vec::new();
-        let from = self.message_from;
-        let broken = !self.message.is_empty()
-            && self.message != id
-            && !self.settled.contains(&self.message)
-            && self.here().len() > from;
-        if broken {
-            self.here().truncate(from);
-            let content = self.here().clone();
-            out.push(ChatEvent::TextReset { content });
-        }
+        let mut out: Vec<ChatEvent> = self.take_back(&id).into_iter().collect();
         self.streamed.insert(id.clone());
         self.message = id;
         self.message_from = self.here().len();
         out.extend(self.named(model));
         out
+    }
+
+    /// What the last message streamed, if it never completed a block before message `id` came:
+    /// the vendor broke it off, and it does not stand.
+    fn take_back(&mut self, id: &str) -> Option<ChatEvent> {
+        let from = self.message_from;
+        let broken = !self.message.is_empty()
+            && self.message != id
+            && !self.settled.contains(&self.message)
+            && self.here().len() > from;
+        if !broken {
+            return None;
+        }
+        self.here().truncate(from);
+        Some(ChatEvent::TextReset { content: self.here().clone() })
     }
 
     fn named(&mut self, model: Option<String>) -> Option<ChatEvent> {
@@ -134,6 +138,10 @@ impl Turn {
     pub(crate) fn assistant(&mut self, block: Assistant) -> Vec<ChatEvent> {
         let mut out = Vec::new();
         let streamed = self.streamed.contains(&block.message_id);
+        if !streamed && block.error.is_none() {
+            // What failed as a stream was asked for again and came whole.
+            out.extend(self.take_back(&block.message_id));
+        }
         self.settled.insert(block.message_id);
         out.extend(self.named(block.model));
         if let Some(error) = block.error {
@@ -251,6 +259,16 @@ impl Turn {
             session_id: Some(session_of(&self.request)),
             partial_response: Some(self.response()).filter(|said| !said.is_empty()),
             message_count,
+        }
+    }
+
+    /// A text that other programs wrote, without this turn's credential.
+    pub(crate) fn without_secret(&self, text: &str) -> String {
+        match &self.request.claude.credential {
+            Some(credential) if !credential.secret.expose().is_empty() => {
+                text.replace(credential.secret.expose(), "[redacted]")
+            }
+            _ => text.to_owned(),
         }
     }
 

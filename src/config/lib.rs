@@ -10,3 +10,4 @@ mod file;
 pub mod keys;
 pub mod settings;
 pub mod token;
+pub mod workspace;

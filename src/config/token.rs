@@ -69,6 +69,7 @@ pub fn find(places: &Places<'_>) -> Found {
     for (name, kind) in from_manager {
         if let Some(folder) = places.credentials {
             found.file(kind, &folder.join(name));
+            found.file(kind, &folder.join(name.replace('_', "-")));
         }
     }
     let from_environment = [

@@ -18,11 +18,12 @@ pub(crate) const PREFIX: &str = "PARACHUTE";
 /// Sets up tracing for the whole process; `program` is the name the journal shows. Call it once,
 /// first. Where a subscriber is set already (a test's) it stays.
 ///
-/// `LOG_LEVEL` is one of `error`, `warn`, `info`, `debug`, `trace`, `off`, in any case; the
-/// names of Python's logging are understood too. The default is `info`.
-pub fn init(program: &str) {
-    let asked = variable("LOG_LEVEL");
-    let asked = asked.as_deref().map(|value| value.to_string_lossy());
+/// The level is `asked` for by the program's settings, else by `LOG_LEVEL`: one of `error`,
+/// `warn`, `info`, `debug`, `trace`, `off`, in any case; the names of Python's logging are
+/// understood too. Otherwise it is `info`.
+pub fn init(program: &str, asked: Option<&str>) {
+    let variable_says = variable("LOG_LEVEL").map(|value| value.to_string_lossy().into_owned());
+    let asked = asked.map(str::to_owned).or(variable_says);
     let level = asked.as_deref().map(level);
     let heard = heard(level.flatten().unwrap_or(LevelFilter::INFO));
     if !Native::trace_to_journal(program, &heard) {

@@ -148,6 +148,9 @@ pub struct Transient {
     /// Arguments, the program's name not among them. Taken literally, `$` and `%` too; but at a
     /// restart after a daemon-reload systemd 252 spoils those with a `$`. `env` is safe.
     pub args: Vec<String>,
+    /// Arguments of one more run of the program after it has ended, however it did; none if
+    /// empty. That run is told how by `$SERVICE_RESULT` and `$EXIT_STATUS`, systemd.exec(5).
+    pub afterwards: Vec<String>,
     /// Variables.
     pub env: Vec<(String, String)>,
     /// The slice it belongs to, whose totals bound it too.

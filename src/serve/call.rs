@@ -1,10 +1,10 @@
 //! Typed handlers, erased: `call!(handler)` makes of `async fn(Cx<A>, I) -> Result<O, Fault>`
-//! one function that runs it and one that describes it, so that types are stated once, in the
+//! one function that runs it and two that describe it, so that types are stated once, in the
 //! handler's own signature.
 
 use crate::answer::Caller;
 use crate::check;
-use crate::fault::{Fault, json_reply};
+use crate::fault::{Fault, Invalid, json_reply};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::table::Params;
@@ -39,15 +39,13 @@ pub struct Cx<A> {
     pub stop: CancellationToken,
 }
 
-/// What a door takes and gives, as JSON schemas.
+/// What a door takes, as JSON schemas.
 #[derive(Default)]
 pub struct Shape {
     /// Its query's.
     pub query: Option<Value>,
     /// Its body's.
     pub body: Option<Value>,
-    /// Media type and schema of its answer.
-    pub answer: Option<(&'static str, Value)>,
 }
 
 /// A request's raw input, for [`Take`].
@@ -67,8 +65,10 @@ pub struct Call<A: 'static> {
     pub name: &'static str,
     /// Runs it.
     pub run: for<'a> fn(Cx<A>, Raw<'a>) -> Answer<'a>,
-    /// Describes it.
-    pub shape: fn(&mut SchemaGenerator) -> Shape,
+    /// Describes what it takes.
+    pub takes: fn(&mut SchemaGenerator) -> Shape,
+    /// Describes what it gives: media type and schema.
+    pub gives: fn(&mut SchemaGenerator) -> Option<(&'static str, Value)>,
 }
 
 /// A handler as a value for the table.
@@ -78,7 +78,8 @@ macro_rules! call {
         $crate::Call {
             name: concat!(module_path!(), "::", stringify!($handler)),
             run: |cx, raw| Box::pin($crate::call::drive($handler, cx, raw)),
-            shape: |schemas| $crate::call::shape_of($handler, schemas),
+            takes: |schemas| $crate::call::taken_by($handler, schemas),
+            gives: |schemas| $crate::call::given_by($handler, schemas),
         }
     };
 }
@@ -95,20 +96,29 @@ where
     Ok(handler(cx, input).await?.reply())
 }
 
-/// The schemas of a handler's types.
-pub fn shape_of<A, F, Fut, I, O>(_: F, schemas: &mut SchemaGenerator) -> Shape
+/// The schemas of what a handler takes.
+pub fn taken_by<A, F, Fut, I, O>(_: F, schemas: &mut SchemaGenerator) -> Shape
 where
     F: Fn(Cx<A>, I) -> Fut,
     Fut: Future<Output = Result<O, Fault>>,
     I: Take,
-    O: Give,
 {
-    let mut shape = Shape {
-        answer: O::describe(schemas),
-        ..Shape::default()
-    };
+    let mut shape = Shape::default();
     I::describe(schemas, &mut shape);
     shape
+}
+
+/// Media type and schema of what a handler gives.
+pub fn given_by<A, F, Fut, I, O>(
+    _: F,
+    schemas: &mut SchemaGenerator,
+) -> Option<(&'static str, Value)>
+where
+    F: Fn(Cx<A>, I) -> Fut,
+    Fut: Future<Output = Result<O, Fault>>,
+    O: Give,
+{
+    O::describe(schemas)
 }
 
 /// What can be read from a request.
@@ -150,7 +160,8 @@ impl<T: DeserializeOwned + JsonSchema + Send> Take for Json<T> {
     async fn take(raw: Raw<'_>) -> Result<Json<T>, Fault> {
         let bytes = whole(raw.body, &raw.limits).await?;
         let schema = raw.shape.body.as_ref().expect("described with the door");
-        let value = check::body(&bytes, schema, raw.definitions).map_err(Fault::invalid)?;
+        let value = check::body(&bytes, schema, raw.definitions);
+        let value = value.map_err(|wrong| invalid(wrong, &raw.limits))?;
         into_typed(value, "body").map(Json)
     }
 }
@@ -244,14 +255,25 @@ impl<'a> Raw<'a> {
 fn typed_query<T: DeserializeOwned>(raw: &Raw<'_>) -> Result<T, Fault> {
     let schema = raw.shape.query.as_ref().expect("described with the door");
     let query = raw.query.as_deref().unwrap_or_default();
-    let value = check::query(query, schema, raw.definitions).map_err(Fault::invalid)?;
+    let value = check::query(query, schema, raw.definitions);
+    let value = value.map_err(|wrong| invalid(wrong, &raw.limits))?;
     into_typed(value, "query")
+}
+
+/// What does not fit, with what was given there only as far as the limits say.
+fn invalid(mut wrong: Vec<Invalid>, limits: &Limits) -> Fault {
+    for invalid in &mut wrong {
+        if invalid.given.to_string().len() > limits.echo_bytes_max {
+            invalid.given = Value::Null;
+        }
+    }
+    Fault::invalid(wrong)
 }
 
 /// The schema has judged; what it could not say (a custom form) is told as one plain fault.
 fn into_typed<T: DeserializeOwned>(value: Value, part: &str) -> Result<T, Fault> {
     serde_json::from_value(value).map_err(|error| {
-        Fault::invalid(vec![crate::fault::Invalid {
+        Fault::invalid(vec![Invalid {
             kind: "value_error",
             place: vec![part.into()],
             said: error.to_string(),

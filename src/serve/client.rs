@@ -14,6 +14,8 @@ use tokio::net::UnixStream;
 
 /// Longest answer read whole.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Read ahead from a stream, and kept for as long as it lasts.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
@@ -54,7 +56,9 @@ pub async fn open(
 ) -> Result<Response<Incoming>, AskError> {
     let stream = UnixStream::connect(socket).await.map_err(AskError::Away)?;
     let broken = |error| AskError::Away(io::Error::other(error));
-    let (mut send, talk) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    let (mut send, talk) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
     // Ends with the answer or with the connection; it owns nothing else.

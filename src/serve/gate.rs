@@ -23,31 +23,10 @@ const METHODS: HeaderValue =
     HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
 
 impl Origins {
-    /// From the config's comma list; `*` and nothing mean the app's own four.
-    pub fn from_config(list: &str) -> Origins {
-        let listed: Vec<&str> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|o| !o.is_empty() && *o != "*")
-            .collect();
-        let allowed: Vec<String> = if listed.is_empty() {
-            let own = [
-                "localhost:3333",
-                "localhost:3337",
-                "127.0.0.1:3333",
-                "127.0.0.1:3337",
-            ];
-            own.iter().map(|host| format!("http://{host}")).collect()
-        } else {
-            listed
-                .iter()
-                .map(|o| o.trim_end_matches('/').to_ascii_lowercase())
-                .collect()
-        };
-        let hosts = allowed
-            .iter()
-            .filter_map(|o| Some(host_of(o.split_once("://")?.1).to_owned()));
-        let hosts = hosts.collect();
+    /// Of these, such as `http://localhost:3333`.
+    pub fn new(allowed: Vec<String>) -> Origins {
+        let host = |origin: &String| Some(host_of(origin.split_once("://")?.1).to_ascii_lowercase());
+        let hosts = allowed.iter().filter_map(host).collect();
         Origins { allowed, hosts }
     }
 

@@ -18,12 +18,17 @@ pub struct Limits {
     /// Of a body that is refused for its size, this much is read and dropped so that the
     /// sender gets to see the answer.
     pub refused_body_bytes_max: usize,
+    /// Of what does not fit in a request, so much is shown in the answer.
+    pub echo_bytes_max: usize,
     /// Pieces of a live stream that wait for a reader.
     pub feed_pieces_max: usize,
     /// A reader that takes nothing for so long is cut; it can resume.
     pub feed_stalled_seconds_max: u64,
     /// Silence on a live stream before a comment is sent.
     pub feed_silence_seconds_max: u64,
+    /// For the first piece of a stream to go out although a stop was asked for: a client that
+    /// has had nothing cannot take its stream up again.
+    pub first_piece_seconds_max: u64,
     /// For requests under way to end after a stop was asked for.
     pub goodbye_seconds_max: u64,
 }
@@ -37,9 +42,11 @@ impl Default for Limits {
             body_bytes_max: 32 * 1024 * 1024,
             body_seconds_max: 60,
             refused_body_bytes_max: 256 * 1024 * 1024,
+            echo_bytes_max: 1024,
             feed_pieces_max: 8,
             feed_stalled_seconds_max: 60,
             feed_silence_seconds_max: 15,
+            first_piece_seconds_max: 4,
             goodbye_seconds_max: 10,
         }
     }

@@ -84,6 +84,17 @@ pub async fn serve<A: App>(doors: Vec<Door>, service: Arc<Service<A>>, pulse: Ar
     }
 }
 
+/// Answers one connection to its end. Who is at the other end is told by whoever accepted it.
+pub async fn converse<A: App>(
+    stream: impl Stream + 'static,
+    peer: Peer,
+    service: Arc<Service<A>>,
+) {
+    let slot = None;
+    let talk = Talk { service, peer, slot };
+    talk.run(Box::new(stream)).await;
+}
+
 async fn accept<A: App>(
     door: Door,
     service: Arc<Service<A>>,

@@ -15,21 +15,29 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 /// The client's end.
 pub struct Live {
     pieces: mpsc::Receiver<Bytes>,
     silence: Duration,
     next_comment: Pin<Box<Sleep>>,
-    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopping: Pin<Box<Stopping>>,
+    /// After a stop, a stream that has said nothing yet may still say its first words.
+    last_words: Duration,
+    spoken: bool,
 }
+
+type Stopping = dyn Future<Output = ()> + Send;
 
 /// The speaker's end. Dropping it ends the stream.
 #[derive(Clone)]
 pub struct Feed {
     pieces: mpsc::Sender<Bytes>,
     patience: Duration,
+    /// After a stop, nobody waits for a reader longer than this.
+    stop: CancellationToken,
+    last_words: Duration,
 }
 
 /// Why a piece did not go out.
@@ -40,33 +48,35 @@ pub struct Gone;
 pub fn open(limits: &Limits, stop: &CancellationToken) -> (Feed, Live) {
     let (to, pieces) = mpsc::channel(limits.feed_pieces_max);
     let silence = Duration::from_secs(limits.feed_silence_seconds_max);
+    let last_words = Duration::from_secs(limits.first_piece_seconds_max);
     let live = Live {
         pieces,
         silence,
         next_comment: Box::pin(tokio::time::sleep(silence)),
         stopping: Box::pin(stop.clone().cancelled_owned()),
+        last_words,
+        spoken: false,
     };
     let patience = Duration::from_secs(limits.feed_stalled_seconds_max);
-    (
-        Feed {
-            pieces: to,
-            patience,
-        },
-        live,
-    )
+    (Feed { pieces: to, patience, stop: stop.clone(), last_words }, live)
 }
 
 impl Feed {
     /// Sends whole events. An error means that nobody listens any more: the client left, was
     /// cut because it did not read, or the program stops.
     pub async fn send(&self, piece: Bytes) -> Result<(), Gone> {
-        match tokio::time::timeout(self.patience, self.pieces.send(piece)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Gone),
-            Err(_) => {
+        let stopped = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.last_words).await;
+        };
+        tokio::select! {
+            biased;
+            sent = self.pieces.send(piece) => sent.map_err(|_| Gone),
+            () = tokio::time::sleep(self.patience) => {
                 tracing::info!("a reader of a stream took nothing for too long and was cut");
                 Err(Gone)
             }
+            () = stopped => Err(Gone),
         }
     }
 
@@ -80,14 +90,21 @@ impl Live {
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Poll::Ready(piece) = self.pieces.poll_recv(cx) {
             if piece.is_some() {
+                self.spoken = true;
                 let next = Instant::now() + self.silence;
                 self.next_comment.as_mut().reset(next);
             }
             return Poll::Ready(piece);
         }
         if self.stopping.as_mut().poll(cx).is_ready() {
-            self.pieces.close();
-            return self.pieces.poll_recv(cx);
+            if self.spoken || self.last_words.is_zero() {
+                self.pieces.close();
+                return self.pieces.poll_recv(cx);
+            }
+            let last_words = std::mem::take(&mut self.last_words);
+            self.stopping = Box::pin(tokio::time::sleep(last_words));
+            // Registers the new deadline with this task.
+            return self.poll_piece(cx);
         }
         if self.next_comment.as_mut().poll(cx).is_ready() {
             let next = Instant::now() + self.silence;

@@ -51,17 +51,17 @@ verbs! { get GET post POST put PUT patch PATCH delete DELETE }
 pub struct Table<A: 'static> {
     doors: Vec<Door<A>>,
     router: matchit::Router<Vec<usize>>,
-    /// The OpenAPI 3.1 document.
-    pub openapi: Bytes,
-    /// Schemas that others refer to.
+    /// Schemas that those of inputs refer to.
     pub definitions: Map<String, Value>,
+    title: &'static str,
+    version: &'static str,
 }
 
 /// A row with what was worked out about it.
 pub struct Door<A: 'static> {
     /// The row.
     pub route: Route<A>,
-    /// What it takes and gives.
+    /// What it takes.
     pub shape: Shape,
 }
 
@@ -93,10 +93,8 @@ impl<A> Table<A> {
     ///
     /// # Panics
     /// If two rows are the same door: a fault of the program, found by its first test.
-    pub fn new(title: &str, version: &str, rows: Vec<Route<A>>) -> Table<A> {
-        let settings = SchemaSettings::draft2020_12()
-            .with(|s| s.definitions_path = "/components/schemas".into());
-        let mut schemas = SchemaGenerator::new(settings);
+    pub fn new(title: &'static str, version: &'static str, rows: Vec<Route<A>>) -> Table<A> {
+        let mut schemas = generator();
         let mut router: matchit::Router<Vec<usize>> = matchit::Router::new();
         let mut doors: Vec<Door<A>> = Vec::with_capacity(rows.len());
         for route in rows {
@@ -113,17 +111,21 @@ impl<A> Table<A> {
                     here.push(index);
                 }
             }
-            let shape = (route.call.shape)(&mut schemas);
+            let shape = (route.call.takes)(&mut schemas);
             doors.push(Door { route, shape });
         }
-        let definitions = schemas.take_definitions(true);
-        let openapi = openapi::document(title, version, &doors, &definitions);
         Table {
             doors,
             router,
-            openapi,
-            definitions,
+            definitions: schemas.take_definitions(true),
+            title,
+            version,
         }
+    }
+
+    /// The OpenAPI 3.1 document. Made anew each time: it is large, and hardly ever asked for.
+    pub fn openapi(&self) -> Bytes {
+        openapi::document(self.title, self.version, &self.doors, generator())
     }
 
     /// All doors, in the order of the rows.
@@ -150,6 +152,11 @@ impl<A> Table<A> {
         });
         Found::Door(door, Params(params.collect()))
     }
+}
+
+fn generator() -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12();
+    SchemaGenerator::new(settings.with(|s| s.definitions_path = "/components/schemas".into()))
 }
 
 /// The variable's name as it stands in the row, which lives as long as the program.

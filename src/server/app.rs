@@ -5,10 +5,10 @@ use crate::limits::LISTS_KEPT_MAX;
 use crate::store::ListFilter;
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use serve::{Access, Caller, Fault, Origins, Peer};
+use serve::{Access, Caller, Fault, Origins, Peer, Table};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use subtle::ConstantTimeEq;
 use wire::auth::AuthMode;
@@ -24,12 +24,12 @@ pub struct App {
     pub(crate) since: Instant,
     pub(crate) uid: u32,
     pub(crate) busy: Busy,
-    pub(crate) openapi: OnceLock<Bytes>,
+    pub(crate) table: Arc<Table<App>>,
 }
 
 impl App {
     pub(crate) fn openapi(&self) -> Bytes {
-        self.openapi.get().cloned().unwrap_or_default()
+        self.table.openapi()
     }
 }
 
@@ -85,14 +85,15 @@ impl serve::App for App {
     fn busy(&self, begins: bool) {
         if begins {
             self.busy.under_way.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.busy.under_way.fetch_sub(1, Ordering::Relaxed);
+            return;
         }
-        *self
+        let mut last = self
             .busy
             .last
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Instant::now();
+        self.busy.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -132,14 +133,10 @@ fn is_here(ip: IpAddr) -> bool {
 /// Whether somebody stands between us and the caller: then the address is not the caller's, and
 /// no header can make it so.
 fn is_forwarded(headers: &HeaderMap) -> bool {
-    let names = [
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-real-ip",
-        "via",
-    ];
-    names.iter().any(|name| headers.contains_key(*name))
+    let told = ["forwarded", "x-real-ip", "via"];
+    headers
+        .keys()
+        .any(|name| name.as_str().starts_with("x-forwarded-") || told.contains(&name.as_str()))
 }
 
 /// Answers to `GET /api/chat` that are still true, as they were sent: the app asks for the

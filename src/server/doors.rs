@@ -6,6 +6,7 @@ use host::{Dirs, Listener};
 use serve::Door;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::net::{TcpListener, UnixListener};
 
 /// Name of our sockets in the manager's files.
@@ -20,6 +21,8 @@ pub(crate) struct Doors {
     pub(crate) inherited: bool,
     /// One of them can be reached from other machines.
     pub(crate) wide: Option<SocketAddr>,
+    /// The socket file that is ours to remove.
+    pub(crate) own_socket: Option<PathBuf>,
 }
 
 pub(crate) fn open(settings: &Settings, dirs: &Dirs) -> io::Result<Doors> {
@@ -30,6 +33,7 @@ pub(crate) fn open(settings: &Settings, dirs: &Dirs) -> io::Result<Doors> {
         told: Vec::new(),
         inherited,
         wide: None,
+        own_socket: None,
     };
     for socket in handed {
         out.add(socket.socket, "inherited from the service manager")?;
@@ -52,10 +56,18 @@ pub(crate) fn open(settings: &Settings, dirs: &Dirs) -> io::Result<Doors> {
             Err(error) => return Err(io::Error::new(error.kind(), format!("{address}: {error}"))),
         }
     }
-    out.add(
-        Listener::Unix(host::private_socket(&dirs.server_socket())?),
-        origin,
-    )?;
+    let path = dirs.server_socket();
+    match host::private_socket(&path) {
+        Ok(listener) => {
+            out.add(Listener::Unix(listener), origin)?;
+            out.own_socket = Some(path);
+        }
+        // The installed server's; this one, in a terminal, is reached over TCP.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            tracing::warn!(%error, "another server has the Unix socket; serving TCP only");
+        }
+        Err(error) => return Err(error),
+    }
     Ok(out)
 }
 

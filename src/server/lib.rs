@@ -29,7 +29,7 @@ use serve::fault::chain;
 use serve::{Limits, Origins, Pulse};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -44,8 +44,9 @@ const EXIT_USAGE: u8 = 64;
 const EXIT_CANNOT_CREATE: u8 = 73;
 const EXIT_CONFIG: u8 = 78;
 
-/// How often keys' times of use are looked at, and whether the server is idle.
+/// How often it is looked whether the server is idle, and at keys' times of use.
 const ROUND: Duration = Duration::from_secs(1);
+const KEYS_ROUND: Duration = Duration::from_secs(60);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,9 @@ pub fn main() -> ExitCode {
     if let Some(done) = arguments() {
         return done;
     }
-    host::log::init("parachute-server");
+    let read = read_settings();
+    let level = read.as_ref().ok().map(|read| read.loaded.settings.log_level());
+    host::log::init("parachute-server", level);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
@@ -78,7 +81,7 @@ pub fn main() -> ExitCode {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(run()),
+        Ok(runtime) => read.and_then(|read| runtime.block_on(run(read))),
         Err(error) => Err(StartError::Dirs(error)),
     };
     match ended {
@@ -114,29 +117,30 @@ fn arguments() -> Option<ExitCode> {
     })
 }
 
-async fn run() -> Result<(), StartError> {
+/// What is known before anything is begun, the log included.
+struct Read {
+    dirs: Dirs,
+    sources: Sources,
+    loaded: Loaded,
+}
+
+fn read_settings() -> Result<Read, StartError> {
     let dirs = host::dirs().map_err(StartError::Dirs)?;
     dirs.create().map_err(StartError::Dirs)?;
     let sources = Sources::of_process(Some(dirs.state.clone())).map_err(StartError::Dirs)?;
     let loaded = settings::load(&sources);
+    Ok(Read { dirs, sources, loaded })
+}
+
+async fn run(read: Read) -> Result<(), StartError> {
+    let Read { dirs, sources, loaded } = read;
     tell(&loaded);
     let keys = Arc::new(load_keys(&loaded));
     let stop = CancellationToken::new();
-    let agents = Agents::new(setup(&loaded, &dirs)?, stop.clone());
     let settings = loaded.settings.clone();
-    let domain = Arc::new(Domain::new(
-        loaded,
-        sources,
-        keys.clone(),
-        agents.clone(),
-        dirs.home.clone(),
-    ));
-    let Doors {
-        doors,
-        told,
-        inherited,
-        wide,
-    } = doors::open(&settings, &dirs).map_err(StartError::Listen)?;
+    let domain = build(loaded, sources, keys.clone(), &dirs, &stop)?;
+    let agents = domain.agents.clone();
+    let Doors { doors, told, inherited, wide, own_socket } = doors::open(&settings, &dirs).map_err(StartError::Listen)?;
     if let Some(address) = wide.filter(|_| keys.is_empty() && settings.api_key.is_none()) {
         return Err(StartError::WideWithoutKey(address));
     }
@@ -144,23 +148,8 @@ async fn run() -> Result<(), StartError> {
         tracing::info!(listener, "listening");
     }
     let pulse = Arc::new(Pulse::new(doors.len()));
-    let table = Arc::new(routes::table());
-    let app = Arc::new(App {
-        domain: domain.clone(),
-        lists: Lists::default(),
-        origins: Origins::from_config(&settings.cors_origins),
-        listeners: told.clone(),
-        since: Instant::now(),
-        uid: host::own_uid(),
-        busy: Busy::new(),
-        openapi: OnceLock::from(table.openapi.clone()),
-    });
-    let service = Arc::new(Service {
-        app: app.clone(),
-        table,
-        limits: Limits::default(),
-        stop: stop.clone(),
-    });
+    let service = Arc::new(answering(domain.clone(), told.clone(), stop.clone()));
+    let app = service.app.clone();
     watch_signals(&stop).map_err(StartError::Dirs)?;
     #[cfg(feature = "faults")]
     faults::watch(domain.clone()).map_err(StartError::Dirs)?;
@@ -172,9 +161,6 @@ async fn run() -> Result<(), StartError> {
     let rounds = tokio::spawn(rounds(app, leaves.then_some(idle), stop.clone()));
     host::notify::ready();
     host::notify::status(&status(&told, domain.problem()));
-    if let Some(store) = domain.open_store() {
-        agents.adopt(&store).await;
-    }
     stop.cancelled().await;
     host::notify::stopping();
     host::notify::status("stopping");
@@ -188,8 +174,56 @@ async fn run() -> Result<(), StartError> {
         }
     }
     agents.close().await;
-    close(&domain, &dirs, inherited).await;
+    close(&domain, own_socket).await;
     Ok(())
+}
+
+/// The whole server but its listeners and its rounds: for [`serve::listen::converse`] with a
+/// peer that is made up, or for listeners with other limits.
+///
+/// # Errors
+/// The place of this program cannot be read.
+pub fn service(
+    sources: Sources,
+    dirs: &Dirs,
+    stop: CancellationToken,
+) -> std::io::Result<Service<App>> {
+    let loaded = settings::load(&sources);
+    let keys = Arc::new(load_keys(&loaded));
+    let domain = build(loaded, sources, keys, dirs, &stop).map_err(std::io::Error::other)?;
+    Ok(answering(domain, Vec::new(), stop))
+}
+
+fn build(
+    loaded: Loaded,
+    sources: Sources,
+    keys: Arc<Keys>,
+    dirs: &Dirs,
+    stop: &CancellationToken,
+) -> Result<Arc<Domain>, StartError> {
+    let agents = Agents::new(setup(&loaded, dirs)?, stop.clone());
+    let home = dirs.home.clone();
+    Ok(Arc::new(Domain::new(loaded, sources, keys, agents, home)))
+}
+
+fn answering(
+    domain: Arc<Domain>,
+    listeners: Vec<String>,
+    stop: CancellationToken,
+) -> Service<App> {
+    let table = Arc::new(routes::table());
+    let origins = Origins::new(domain.settings.origins());
+    let app = App {
+        domain,
+        lists: Lists::default(),
+        origins,
+        listeners,
+        since: Instant::now(),
+        uid: host::own_uid(),
+        busy: Busy::new(),
+        table: table.clone(),
+    };
+    Service { app: Arc::new(app), table, limits: Limits::default(), stop }
 }
 
 fn tell(loaded: &Loaded) {
@@ -223,6 +257,7 @@ fn setup(loaded: &Loaded, dirs: &Dirs) -> Result<Setup, StartError> {
         dirs: dirs.clone(),
         program: beside_us("parachute-agent").map_err(StartError::Place)?,
         idle_seconds: loaded.settings.agent_idle_seconds,
+        log_level: loaded.settings.log_level().to_owned(),
         live_max: loaded.settings.agents_live_max as usize,
     })
 }
@@ -262,12 +297,19 @@ fn watch_signals(stop: &CancellationToken) -> std::io::Result<()> {
 /// What is looked at now and then: keys' times of use, and whether anybody still needs us.
 async fn rounds(app: Arc<App>, idle: Option<Duration>, stop: CancellationToken) {
     let mut round = tokio::time::interval(ROUND);
+    let mut flush = tokio::time::interval(KEYS_ROUND);
+    let mut adopted = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
+            _ = flush.tick() => flush_keys(&app.domain.keys, false).await,
             _ = round.tick() => {}
         }
-        flush_keys(&app.domain.keys, false).await;
+        // Where it could not be opened at first, this tries again.
+        if !adopted && let Ok(store) = app.domain.store().await {
+            adopted = true;
+            app.domain.adopt(store);
+        }
         let since = app.busy.idle_since();
         if idle.is_some_and(|idle| since.is_some_and(|since| since.elapsed() >= idle)) {
             tracing::info!("nobody has asked for a while; leaving until somebody does");
@@ -287,12 +329,12 @@ async fn flush_keys(keys: &Arc<Keys>, last: bool) {
     }
 }
 
-async fn close(domain: &Domain, dirs: &Dirs, inherited: bool) {
+async fn close(domain: &Domain, own_socket: Option<PathBuf>) {
     flush_keys(&domain.keys, true).await;
     if let Some(store) = domain.open_store() {
         store.close().await;
     }
-    if !inherited && let Err(error) = std::fs::remove_file(dirs.server_socket()) {
+    if let Some(Err(error)) = own_socket.map(std::fs::remove_file) {
         tracing::debug!(%error, "our socket was gone already");
     }
     tracing::info!("stopped");

@@ -4,8 +4,27 @@ use std::time::Duration;
 
 /// For an agent to say that it is ready.
 pub(crate) const AGENT_START: Duration = Duration::from_secs(15);
-/// How often a turn is handed over again to a new agent after its own died.
-pub(crate) const HAND_OVER_TRIES: u32 = 4;
+/// For an agent to say how it is, and to begin an answer.
+pub(crate) const AGENT_STATUS: Duration = Duration::from_secs(2);
+pub(crate) const AGENT_ANSWER: Duration = Duration::from_secs(10);
+/// How often an agent that starts is looked for.
+pub(crate) const AGENT_POLL: Duration = Duration::from_millis(10);
+/// How often, and how far apart, it is tried again while the last agent is on its way out.
+pub(crate) const AGENT_GONE_TRIES: u32 = 100;
+pub(crate) const AGENT_GONE_PAUSE: Duration = Duration::from_millis(100);
+/// For a turn to be taken by an agent, counted anew whenever one has said something.
+pub(crate) const HAND_OVER_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const HAND_OVER_PAUSE: Duration = Duration::from_millis(50);
+/// How often an agent is started again for the same broken turn.
+pub(crate) const REVIVALS_MAX: u32 = 3;
+pub(crate) const REVIVAL_PAUSE: Duration = Duration::from_secs(1);
+/// Of an event log that is replayed without its agent: a piece, and how many wait for the client.
+pub(crate) const REPLAY_PIECE_BYTES: usize = 64 * 1024;
+pub(crate) const REPLAY_PIECES_MAX: usize = 4;
+/// Sessions whose turns wait to be handed over again.
+pub(crate) const LOST_WAITING_MAX: usize = 256;
+/// For what is done for clients to end when the server stops.
+pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// For the end of a turn to reach the database before the client is told of it all the same.
 pub(crate) const APPLY_WAIT: Duration = Duration::from_secs(5);
 /// Answers to `GET /api/chat` kept while they are true.

@@ -10,7 +10,7 @@
 
 use crate::chat::TextMode;
 use crate::record::Record;
-use crate::{ChatEvent, chat};
+use crate::ChatEvent;
 use std::io::Write;
 
 /// Shortest time between two cumulative text events.
@@ -275,15 +275,5 @@ impl Heard {
                 self.others.push(data.to_owned());
             }
         }
-    }
-}
-
-/// The mode a query asks for.
-pub fn text_mode(name: Option<&str>) -> Option<chat::TextMode> {
-    match name {
-        None | Some("content") => Some(TextMode::Content),
-        Some("delta") => Some(TextMode::Delta),
-        Some("none") => Some(TextMode::None),
-        Some(_) => None,
     }
 }

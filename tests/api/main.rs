@@ -1,3 +1,24 @@
 //! The server's doors, through the kit: the real programs, the scripted CLI.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests start programs as a person would"
+)]
 
+mod broken_streams;
 mod chat;
+mod control;
+mod crash;
+mod dart;
+mod disk;
+mod doors;
+mod errors;
+mod golden;
+mod golden_file;
+mod input;
+mod made_up;
+mod past;
+mod rng;
+mod settings;
+mod streams;
+mod tables;
+mod types;

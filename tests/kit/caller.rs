@@ -47,12 +47,18 @@ impl Answer {
 impl Caller {
     /// Over TCP.
     pub fn tcp(to: SocketAddr) -> Caller {
-        Caller { way: Way::Tcp(to), headers: Vec::new() }
+        Caller {
+            way: Way::Tcp(to),
+            headers: Vec::new(),
+        }
     }
 
     /// Over a Unix socket.
     pub fn unix(to: &Path) -> Caller {
-        Caller { way: Way::Unix(to.to_owned()), headers: Vec::new() }
+        Caller {
+            way: Way::Unix(to.to_owned()),
+            headers: Vec::new(),
+        }
     }
 
     /// The same, with a header on every request.
@@ -68,7 +74,13 @@ impl Caller {
 
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::POST, path, Some(body.to_string().into())).await
+        self.ask(Method::POST, path, Some(body.to_string().into()))
+            .await
+    }
+
+    /// Any method, with a JSON body.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.ask(method, path, Some(body.to_string().into())).await
     }
 
     /// Any request.
@@ -76,7 +88,11 @@ impl Caller {
         let answer = self.open(method, path, body).await.expect("an answer");
         let (head, body) = answer.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 
     /// Any request; the body is still to be read. An error is a connection that was refused or
@@ -89,25 +105,33 @@ impl Caller {
     ) -> std::io::Result<Response<Incoming>> {
         let broken = std::io::Error::other::<hyper::Error>;
         let mut request = Request::builder().method(method).uri(path);
-        if !self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("host")) {
+        if !self
+            .headers
+            .iter()
+            .any(|(n, _)| n.eq_ignore_ascii_case("host"))
+        {
             request = request.header("host", "localhost:3333");
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body.unwrap_or_default())).expect("a request");
+        let request = request
+            .body(Full::new(body.unwrap_or_default()))
+            .expect("a request");
         let mut send = match &self.way {
             Way::Tcp(to) => {
                 let stream = TokioIo::new(TcpStream::connect(to).await?);
-                let (send, talk) =
-                    hyper::client::conn::http1::handshake(stream).await.map_err(broken)?;
+                let (send, talk) = hyper::client::conn::http1::handshake(stream)
+                    .await
+                    .map_err(broken)?;
                 tokio::spawn(talk);
                 send
             }
             Way::Unix(to) => {
                 let stream = TokioIo::new(UnixStream::connect(to).await?);
-                let (send, talk) =
-                    hyper::client::conn::http1::handshake(stream).await.map_err(broken)?;
+                let (send, talk) = hyper::client::conn::http1::handshake(stream)
+                    .await
+                    .map_err(broken)?;
                 tokio::spawn(talk);
                 send
             }
@@ -119,14 +143,23 @@ impl Caller {
     pub async fn chat(&self, query: &str, body: &Value) -> Stream {
         let path = format!("/api/chat?{query}");
         let body = Some(body.to_string().into());
-        Stream::of(self.open(Method::POST, &path, body).await.expect("a stream"))
+        Stream::of(
+            self.open(Method::POST, &path, body)
+                .await
+                .expect("a stream"),
+        )
     }
 
     /// Takes a session's stream up again after an event.
     pub async fn resume(&self, session: &str, query: &str, after: u64) -> std::io::Result<Stream> {
         let path = format!("/api/chat/{session}/stream?{query}");
         let caller = self.clone().with("last-event-id", &after.to_string());
-        Ok(Stream::of(caller.open(Method::GET, &path, None).await?))
+        caller.follow(&path).await
+    }
+
+    /// GET of a stream at any path, of the server or of an agent's own socket.
+    pub async fn follow(&self, path: &str) -> std::io::Result<Stream> {
+        Ok(Stream::of(self.open(Method::GET, path, None).await?))
     }
 }
 
@@ -139,6 +172,8 @@ pub struct Stream {
     body: Incoming,
     buffer: String,
     rest: Vec<u8>,
+    /// Bytes of the body so far.
+    pub bytes: usize,
     /// What was heard so far.
     pub heard: Heard,
     /// Every event so far, with its id where it has one.
@@ -154,6 +189,7 @@ impl Stream {
             body,
             buffer: String::new(),
             rest: Vec::new(),
+            bytes: 0,
             heard: Heard::default(),
             events: Vec::new(),
         }
@@ -176,12 +212,25 @@ impl Stream {
         self
     }
 
+    /// Reads at least so many bytes more, or to the end.
+    pub async fn some(&mut self, bytes: usize) {
+        let upto = self.bytes + bytes;
+        while self.bytes < upto && self.more().await {}
+    }
+
     /// Reads one piece. False: the stream has ended, in order or not.
     pub async fn more(&mut self) -> bool {
-        let Some(Ok(frame)) = self.body.frame().await else { return false };
-        let Ok(data) = frame.into_data() else { return true };
+        let Some(Ok(frame)) = self.body.frame().await else {
+            return false;
+        };
+        let Ok(data) = frame.into_data() else {
+            return true;
+        };
+        self.bytes += data.len();
         self.rest.extend_from_slice(&data);
-        let Some(end) = self.rest.windows(2).rposition(|w| w == b"\n\n") else { return true };
+        let Some(end) = self.rest.windows(2).rposition(|w| w == b"\n\n") else {
+            return true;
+        };
         let whole: Vec<u8> = self.rest.drain(..end + 2).collect();
         self.buffer = String::from_utf8(whole).expect("frames are text");
         self.heard.hear(&self.buffer);
@@ -189,7 +238,8 @@ impl Stream {
             let line = |name: &str| frame.lines().find_map(|l| l.strip_prefix(name));
             if let Some(data) = line("data: ") {
                 let event = serde_json::from_str(data).expect("an event is JSON");
-                self.events.push((line("id: ").and_then(|id| id.parse().ok()), event));
+                self.events
+                    .push((line("id: ").and_then(|id| id.parse().ok()), event));
             }
         }
         true
@@ -198,7 +248,9 @@ impl Stream {
     /// The first event of this type.
     pub fn event(&self, kind: &str) -> &Value {
         let found = self.events.iter().find(|(_, e)| e["type"] == kind);
-        &found.unwrap_or_else(|| panic!("no {kind} in {:?}", self.kinds())).1
+        &found
+            .unwrap_or_else(|| panic!("no {kind} in {:?}", self.kinds()))
+            .1
     }
 
     /// Types of the events, in order.
@@ -209,6 +261,9 @@ impl Stream {
 
     /// The session that the stream named.
     pub fn session(&self) -> String {
-        self.event("session")["sessionId"].as_str().expect("a session").to_owned()
+        self.event("session")["sessionId"]
+            .as_str()
+            .expect("a session")
+            .to_owned()
     }
 }

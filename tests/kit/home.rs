@@ -21,6 +21,9 @@ pub struct Home {
     dir: TempDir,
     /// What programs started here are given.
     pub env: BTreeMap<String, String>,
+    /// What a shell does before the server begins, in namespaces of the server's own: mounts
+    /// that nobody else sees and that are gone with it. None: no namespaces.
+    pub mounts: Option<String>,
     _cli: Cli,
 }
 
@@ -39,8 +42,16 @@ impl Home {
     /// A home with this CLI.
     pub fn with(cli: Cli) -> Home {
         // Short: a socket's path has to fit into 107 bytes.
-        let dir = tempfile::Builder::new().prefix("pt").tempdir_in("/tmp").expect("a folder");
-        let mut home = Home { dir, env: BTreeMap::new(), _cli: cli };
+        let dir = tempfile::Builder::new()
+            .prefix("pt")
+            .tempdir_in("/tmp")
+            .expect("a folder");
+        let mut home = Home {
+            dir,
+            env: BTreeMap::new(),
+            mounts: None,
+            _cli: cli,
+        };
         for folder in ["h", "r", "s", "vault/.parachute"] {
             std::fs::create_dir_all(home.path(folder)).expect("a folder");
         }
@@ -94,6 +105,13 @@ impl Home {
     /// Writes `vault/.parachute/config.yaml`.
     pub fn config(&self, text: &str) {
         std::fs::write(self.path("vault/.parachute/config.yaml"), text).expect("written");
+    }
+
+    /// What the scripted CLI does for prompts without a directive, and before any.
+    pub fn plan(&self, plan: &serde_json::Value) {
+        std::fs::create_dir_all(self.path("h/.claude")).expect("a folder");
+        let file = self.path("h/.claude/scripted-claude.json");
+        std::fs::write(file, plan.to_string()).expect("written");
     }
 
     /// Starts the server on sockets that the kit owns, and waits until it serves.
@@ -151,4 +169,3 @@ impl Drop for Home {
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|w| w == needle)
 }
-

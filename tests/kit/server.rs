@@ -6,7 +6,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ pub struct Server {
     socket: PathBuf,
     log: PathBuf,
     env: Vec<(String, String)>,
+    mounts: Option<String>,
 }
 
 impl Server {
@@ -30,10 +31,19 @@ impl Server {
             std::fs::remove_file(&socket).expect("removed");
         }
         let unix = UnixListener::bind(&socket).expect("a socket");
-        let env = home.env.clone().into_iter().collect();
+        let env: Vec<_> = home.env.clone().into_iter().collect();
         let log = home.path("server.log");
-        let child = spawn(&tcp, &unix, &env, &log);
-        let server = Server { child, tcp, unix, socket, log, env };
+        let mounts = home.mounts.clone();
+        let child = spawn(&tcp, &unix, &env, &log, mounts.as_deref());
+        let server = Server {
+            child,
+            tcp,
+            unix,
+            socket,
+            log,
+            env,
+            mounts,
+        };
         server.ready().await;
         server
     }
@@ -73,27 +83,39 @@ impl Server {
     pub fn crash_and_restart(&mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
-        self.child = spawn(&self.tcp, &self.unix, &self.env, &self.log);
+        self.child = self.spawn();
+    }
+
+    fn spawn(&self) -> Child {
+        let mounts = self.mounts.as_deref();
+        spawn(&self.tcp, &self.unix, &self.env, &self.log, mounts)
+    }
+
+    /// A path as the server sees it, where it has mounts of its own.
+    pub fn seen(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
+        root.join(path.strip_prefix("/").expect("absolute"))
     }
 
     /// Stops it in order, then starts another on the same sockets.
     pub fn restart(&mut self) {
         let status = self.stop();
         assert!(status.success(), "{status}: {}", self.log());
-        self.child = spawn(&self.tcp, &self.unix, &self.env, &self.log);
+        self.child = self.spawn();
     }
 
     /// Starts another after the last one has ended by itself.
     pub fn start_again(&mut self) {
         self.child.wait().expect("ended");
-        self.child = spawn(&self.tcp, &self.unix, &self.env, &self.log);
+        self.child = self.spawn();
     }
 
     /// Stops it in order and waits for it.
     pub fn stop(&mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to stop");
-        self.wait(Duration::from_secs(30)).expect("it stops in time")
+        self.wait(Duration::from_secs(30))
+            .expect("it stops in time")
     }
 
     /// Waits until it ends; None if it does not in time.
@@ -123,18 +145,34 @@ impl Drop for Server {
 fn spawn(
     tcp: &TcpListener,
     unix: &UnixListener,
-    env: &Vec<(String, String)>,
-    log: &PathBuf,
+    env: &[(String, String)],
+    log: &Path,
+    mounts: Option<&str>,
 ) -> Child {
     let clone = |fd: std::os::fd::BorrowedFd<'_>| -> OwnedFd {
         fd.try_clone_to_owned().expect("a descriptor")
     };
-    let map = |parent_fd, child_fd| FdMapping { parent_fd, child_fd };
-    let log = std::fs::OpenOptions::new().append(true).create(true).open(log).expect("a log");
+    let map = |parent_fd, child_fd| FdMapping {
+        parent_fd,
+        child_fd,
+    };
+    let log = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(log)
+        .expect("a log");
     // The pid is not known before there is a process: the shell sets it and becomes the server.
-    let mut command = Command::new("/bin/sh");
+    let words = format!("{} LISTEN_PID=$$ exec \"$0\"", mounts.unwrap_or_default());
+    let mut command = match mounts {
+        None => Command::new("/bin/sh"),
+        Some(_) => {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "--mount", "/bin/sh"]);
+            command
+        }
+    };
     command
-        .args(["-c", "LISTEN_PID=$$ exec \"$0\""])
+        .args(["-e", "-c", &words])
         .arg(program("parachute-server"))
         .env_clear()
         .envs(env.iter().map(|(n, v)| (n, v)))
@@ -143,7 +181,10 @@ fn spawn(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .fd_mappings(vec![map(clone(tcp.as_fd()), 3), map(clone(unix.as_fd()), 4)])
+        .fd_mappings(vec![
+            map(clone(tcp.as_fd()), 3),
+            map(clone(unix.as_fd()), 4),
+        ])
         .expect("two descriptors");
     command.spawn().expect("the server starts")
 }

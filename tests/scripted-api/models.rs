@@ -28,7 +28,11 @@ const LISTED: [(&str, &str, &str); 6] = [
 
 /// All models of these options, newest first as far as anybody cares.
 pub(crate) fn all(options: &Options) -> Vec<Value> {
-    let model = |id: &str, name: &str, created: &str| json!({"type": "model", "id": id, "display_name": name, "created_at": created});
+    let model = |id: &str, name: &str, created: &str| {
+        json!({
+            "type": "model", "id": id, "display_name": name, "created_at": created,
+        })
+    };
     if options.demo {
         // Nothing here may pass for a real model.
         let name = "Scripted demonstration (no real model)";

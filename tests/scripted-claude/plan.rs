@@ -33,6 +33,8 @@ pub struct Plan {
     pub question: bool,
     /// How long each tool "runs", in milliseconds.
     pub tool_ms: u64,
+    /// Each delta is the clock's reading when it was written (nanoseconds, CLOCK_MONOTONIC).
+    pub stamp: bool,
     /// What goes wrong, if anything.
     pub fail: Option<Fail>,
     /// When it goes wrong.

@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use crate::fail;
@@ -301,7 +302,8 @@ impl Turn {
                 self.abandon(talk, index);
                 return Err(Stop::Streaming);
             }
-            let piece = speech.piece(at);
+            let stamp = self.plan.stamp.then(nanos);
+            let piece = stamp.as_deref().unwrap_or_else(|| speech.piece(at));
             if talk.flags.partial {
                 talk.out.raw(delta.line(piece));
             }
@@ -366,4 +368,10 @@ impl Turn {
         self.assistant(talk, call.block(), json!({}));
         self.event(talk, json!({"type": "content_block_stop", "index": index}));
     }
+}
+
+/// The clock that another program on this machine reads too.
+fn nanos() -> String {
+    let now = clock_gettime(ClockId::Monotonic);
+    format!("{}{:09}", now.tv_sec, now.tv_nsec)
 }

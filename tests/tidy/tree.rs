@@ -100,7 +100,10 @@ pub(crate) fn dependency(line: &str) -> (String, bool) {
     let (name, value) = line.split_once('=').expect("a line with a value");
     match name.trim().strip_suffix(".workspace") {
         Some(name) => (name.to_owned(), true),
-        None => (name.trim().to_owned(), value.contains("workspace = true")),
+        None => {
+            let shared = value.contains("workspace = true") || value.contains("path =");
+            (name.trim().to_owned(), shared)
+        }
     }
 }
 
@@ -132,4 +135,15 @@ pub(crate) fn members() -> Vec<Member> {
         }
     };
     manifests.map(member).collect()
+}
+
+/// The folder of the member that a file belongs to: the innermost, as members may lie in one
+/// another.
+pub(crate) fn owner<'a>(members: &'a [Member], path: &str) -> Option<&'a str> {
+    let holds = |folder: &&str| {
+        path.strip_prefix(*folder)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let folders = members.iter().map(|member| member.folder.as_str());
+    folders.filter(holds).max_by_key(|folder| folder.len())
 }

@@ -1,6 +1,7 @@
 //! What we write to the CLI: one JSON object a line. A line that is not JSON would end it.
 
 use serde_json::{Map, Value, json};
+use wire::agent::ClaudeSetup;
 
 fn line(value: &Value) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(value).expect("a value is always JSON");
@@ -8,16 +9,20 @@ fn line(value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// First line: asks to be told of every tool call before it runs.
-pub(crate) fn initialize() -> Vec<u8> {
-    line(&json!({
-        "type": "control_request",
-        "request_id": "initialize",
-        "request": {
-            "subtype": "initialize",
-            "hooks": { "PreToolUse": [{ "matcher": null, "hookCallbackIds": ["policy"] }] },
-        },
-    }))
+/// First line: asks to be told of every tool call before it runs, and gives the prompts. They
+/// are no arguments: those are bounded in length, and every user of the machine can read them.
+pub(crate) fn initialize(setup: &ClaudeSetup) -> Vec<u8> {
+    let mut request = json!({
+        "subtype": "initialize",
+        "hooks": { "PreToolUse": [{ "matcher": null, "hookCallbackIds": ["policy"] }] },
+    });
+    if let Some(prompt) = &setup.system_prompt {
+        request["systemPrompt"] = prompt.as_str().into();
+    }
+    if let Some(prompt) = &setup.append_prompt {
+        request["appendSystemPrompt"] = prompt.as_str().into();
+    }
+    line(&json!({ "type": "control_request", "request_id": "initialize", "request": request }))
 }
 
 /// A prompt; `uuid` is how its result is told from others.

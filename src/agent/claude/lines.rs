@@ -123,6 +123,23 @@ struct Delta<'a> {
 
 /// Reads a line. None: it is not the CLI's protocol.
 pub(crate) fn read(line: &[u8]) -> Option<Line<'_>> {
+    if let Some(line) = pieces(line) {
+        return Some(line);
+    }
+    if let Ok(value) = serde_json::from_slice(line) {
+        return Some(rare(&value));
+    }
+    let mended = whole_characters(line)?;
+    Some(match pieces(mended.as_bytes()) {
+        Some(Line::Text(text)) => Line::Text(text.into_owned().into()),
+        Some(Line::Thinking(index, text)) => Line::Thinking(index, text.into_owned().into()),
+        Some(_) => Line::Other,
+        None => rare(&serde_json::from_str(&mended).ok()?),
+    })
+}
+
+/// A piece of text or thinking; `Other` for a piece of something else.
+fn pieces(line: &[u8]) -> Option<Line<'_>> {
     if let Ok(piece) = serde_json::from_slice::<Piece<'_>>(line)
         && piece.kind == "stream_event"
         && piece.event.kind == "content_block_delta"
@@ -149,8 +166,42 @@ pub(crate) fn read(line: &[u8]) -> Option<Line<'_>> {
             _ => Line::Other,
         });
     }
-    let value: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    Some(rare(&value))
+    None
+}
+
+/// JavaScript writes half of a character that was cut in two as `\\ud83d`, which is no text.
+/// Such halves become the replacement character. None: there are none.
+fn whole_characters(line: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut changed = false;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                changed = true;
+                out.push_str("\\ufffd");
+                rest = &escape[6..];
+                continue;
+            }
+            (Some(_), _) => 6,
+            // `\\` and what it escapes, whatever that is.
+            (None, _) => escape.char_indices().nth(2).map_or(escape.len(), |(at, _)| at),
+        };
+        out.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    out.push_str(rest);
+    changed.then_some(out)
+}
+
+/// The code unit of an escape such as `\\u00e9`.
+fn unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 fn rare(line: &Map<String, Value>) -> Line<'static> {
@@ -386,6 +437,15 @@ mod tests {
         assert!(read(br#"{"type":"result","usage":{"input_tokens":1.5}}"#).is_some());
         assert_eq!(read(b"npm warn something"), None);
         assert_eq!(read(b"[1,2]"), None);
+    }
+
+    #[test]
+    fn half_a_character_costs_that_character_and_not_the_line() {
+        let line = r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"a\ud83d b \ud83d\ude00 \\ud83d"}]}}"#;
+        let Some(Line::ToolResult { content, .. }) = read(line.as_bytes()) else {
+            panic!("not read")
+        };
+        assert_eq!(content, "a\u{fffd} b 😀 \\ud83d");
     }
 
     proptest! {

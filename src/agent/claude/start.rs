@@ -53,7 +53,7 @@ pub(crate) struct Claude {
 }
 
 /// Variables of ours that the CLI and its tools may have.
-const PASSED_ON: [&str; 27] = [
+const PASSED_ON: [&str; 26] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -80,7 +80,6 @@ const PASSED_ON: [&str; 27] = [
     "https_proxy",
     "no_proxy",
     "CLAUDE_CONFIG_DIR",
-    "PARACHUTE_STATE_DIR",
 ];
 
 const PATH_OTHERWISE: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -301,18 +300,6 @@ fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
         if resume { "resume" } else { "session-id" }
     ));
     out.extend(setup.model.iter().map(|m| format!("--model={m}")));
-    out.extend(
-        setup
-            .system_prompt
-            .iter()
-            .map(|p| format!("--system-prompt={p}")),
-    );
-    out.extend(
-        setup
-            .append_prompt
-            .iter()
-            .map(|p| format!("--append-system-prompt={p}")),
-    );
     out
 }
 

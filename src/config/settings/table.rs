@@ -179,7 +179,7 @@ keys! {
     include_user_plugins: bool = Kind::Flag, Some("true"), NO;
     /// Seconds without a connection after which the server leaves; 0 is never.
     idle_exit_seconds: u32 = Kind::Number { min: 0, max: 30 * DAY }, Some("600"), YES;
-    /// Seconds without a turn after which an agent leaves.
+    /// Seconds without a turn after which an agent leaves; 0 is never.
     agent_idle_seconds: u32 = Kind::Number { min: 0, max: DAY }, Some("300"), YES;
     /// How many agents stay alive at once.
     agents_live_max: u32 = Kind::Number { min: 1, max: 64 }, Some("8"), YES;
@@ -197,9 +197,9 @@ keys! {
 }
 
 impl Settings {
-    /// Whether the server would listen beyond this machine.
-    pub fn is_wide(&self) -> bool {
-        !self.host.to_canonical().is_loopback()
+    /// What is logged.
+    pub fn log_level(&self) -> &str {
+        if self.debug { "DEBUG" } else { &self.log_level }
     }
 
     /// The database's file.

@@ -14,9 +14,11 @@ pub(super) fn properties(unit: &Transient) -> Result<Vec<Property<'_>>, UnitErro
     let name = program.rsplit('/').next().unwrap_or_default();
     // systemd expands `$` in arguments when it runs them; two are one. Not ExecStartEx, which can
     // say "do not": systemd 252 loses it at a daemon-reload, and the unit is broken then.
-    let words = std::iter::once(program).chain(unit.args.iter().map(String::as_str));
-    let argv: Vec<String> = words.map(|word| word.replace('$', "$$")).collect();
-    let exec = vec![(program, argv, false)];
+    let run = |args: &[String]| {
+        let words = std::iter::once(program).chain(args.iter().map(String::as_str));
+        let argv: Vec<String> = words.map(|word| word.replace('$', "$$")).collect();
+        vec![(program, argv, false)]
+    };
     let env: Vec<String> = unit
         .env
         .iter()
@@ -26,7 +28,7 @@ pub(super) fn properties(unit: &Transient) -> Result<Vec<Property<'_>>, UnitErro
     let mut list = vec![
         ("Description", Variant::from(unit.description.as_str())),
         ("Type", kind.into()),
-        ("ExecStart", exec.into()),
+        ("ExecStart", run(&unit.args).into()),
         ("Environment", env.into()),
         ("WorkingDirectory", text(unit, &unit.directory)?.into()),
         ("Slice", unit.slice.as_str().into()),
@@ -44,14 +46,18 @@ pub(super) fn properties(unit: &Transient) -> Result<Vec<Property<'_>>, UnitErro
         ("CollectMode", "inactive-or-failed".into()),
         ("AddRef", true.into()),
         // A unit that lost one process to the kernel goes on half dead, and nobody could say in
-        // which half. Stopped, its result is `oom-kill`, which is a sentence for the user.
-        ("OOMPolicy", "stop".into()),
+        // which half. All of it ends at once, and its result is `oom-kill`, a sentence for the
+        // user; told to stop, the program would end its work as if a person had asked for that.
+        ("OOMPolicy", "kill".into()),
         ("CPUAccounting", true.into()),
         ("MemoryAccounting", true.into()),
         ("TasksAccounting", true.into()),
     ];
     if unit.notify {
         list.push(("NotifyAccess", "main".into()));
+    }
+    if !unit.afterwards.is_empty() {
+        list.push(("ExecStopPost", run(&unit.afterwards).into()));
     }
     if let Some(whole) = &unit.part_of {
         list.push(("PartOf", vec![whole.as_str()].into()));

@@ -2,24 +2,13 @@
 //! each agent that lives; what happened while no server ran comes the same way, because the
 //! watcher begins at the last event that the database has taken in.
 
-use super::{Agents, Known, lock};
+use super::{Agents, Known, frame, lock};
+use crate::limits::{REVIVALS_MAX, REVIVAL_PAUSE};
 use crate::store::{Applied, Store, TurnRow};
 use http_body_util::BodyExt;
 use std::sync::Arc;
-use std::time::Duration;
-use wire::agent::AgentStatus;
+use wire::record::ends_turn;
 use wire::{ChatEvent, Timestamp};
-
-/// How often an agent is started again to bring a turn to its end.
-const REVIVALS_MAX: u32 = 3;
-
-/// How a watch of one agent ended.
-enum Ended {
-    /// It left with nothing under way, or the server stops.
-    AtRest,
-    /// It is gone in the middle of a turn.
-    MidTurn,
-}
 
 impl Agents {
     /// Watches an agent, unless it is watched already.
@@ -38,109 +27,106 @@ impl Agents {
         });
     }
 
+    /// Until the agent has left with nothing in hand. One that is gone with work in hand is
+    /// followed by another: it ends the broken turn, and what waited is handed over again.
     async fn watch_until_rest(&self, store: &Store, known: &Arc<Known>) {
-        for _ in 0..REVIVALS_MAX {
-            match follow(store, known).await {
-                Ended::AtRest => return,
-                Ended::MidTurn => {
-                    tracing::warn!(session = known.session, "the agent is gone in mid-turn");
-                    // The next agent finds the unfinished turn in the log and ends it.
-                    let _one = known.starting.lock().await;
-                    if known.status().await.is_some() {
-                        continue;
-                    }
-                    if let Err(error) = super::start::start(&self.0.setup, &known.session).await {
-                        let error = serve::fault::chain(&error);
-                        tracing::error!(session = known.session, error, "no new agent");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
+        let session = &known.session;
+        let mut revivals = 0;
+        while revivals < REVIVALS_MAX {
+            if self.follow(store, known).await {
+                revivals = 0;
+            }
+            match store.handed(Some(session)).await {
+                Ok(left) if left.is_empty() => return,
+                Ok(left) => {
+                    tracing::warn!(session, turns = left.len(), "the agent is gone with work in hand");
+                }
+                Err(error) => {
+                    let error = serve::fault::chain(&error);
+                    return tracing::error!(session, error, "could not read what is in hand");
                 }
             }
+            revivals += 1;
+            let _one = known.starting.lock().await;
+            if known.status().await.is_none()
+                && let Err(error) = super::start::start(&self.0.setup, session).await
+            {
+                tracing::error!(session, error = serve::fault::chain(&error), "no new agent");
+                tokio::time::sleep(REVIVAL_PAUSE).await;
+            }
+            self.tell_lost(session);
         }
-        tracing::error!(
-            session = known.session,
-            "a turn could not be brought to its end"
-        );
+        tracing::error!(session, "a turn could not be brought to its end");
     }
-}
 
-async fn follow(store: &Store, known: &Known) -> Ended {
-    let after = match store.applied(&known.session).await {
-        Ok(after) => u64::try_from(after).unwrap_or(0),
-        Err(error) => {
-            tracing::error!(session = known.session, %error, "could not read where we were");
-            return Ended::AtRest;
-        }
-    };
-    known.applied.send_replace(after);
-    let path = format!("/events?text=none&stay=true&after={after}");
-    let mut body = match known.open(&path).await {
-        Ok(body) => body,
-        Err(error) => {
-            tracing::debug!(session = known.session, %error, "the agent cannot be watched");
-            return Ended::AtRest;
-        }
-    };
-    let mut mid_turn = None;
-    let mut buffer = Vec::new();
-    let mut turns = 0i64;
-    while let Some(Ok(frame)) = body.frame().await {
-        let Ok(data) = frame.into_data() else {
-            continue;
+    /// Takes in what the agent says until it leaves; whether the end of a turn was among it.
+    async fn follow(&self, store: &Store, known: &Known) -> bool {
+        let session = &known.session;
+        let after = match store.applied(session).await {
+            Ok(after) => u64::try_from(after).unwrap_or(0),
+            Err(error) => {
+                let error = serve::fault::chain(&error);
+                tracing::error!(session, error, "could not read where we were");
+                return false;
+            }
         };
-        buffer.extend_from_slice(&data);
-        while let Some(end) = memchr::memmem::find(&buffer, b"\n\n") {
-            let frame: Vec<u8> = buffer.drain(..end + 2).collect();
-            let Some((id, event)) = read(&frame) else {
-                continue;
-            };
-            if let ChatEvent::Session { turn_id, .. } = &event {
-                mid_turn = Some(turn_id.clone());
-                turns += 1;
+        known.applied.send_replace(after);
+        let path = format!("/events?text=none&stay=true&after={after}");
+        let mut body = match known.open(&path).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::debug!(session, %error, "the agent cannot be watched");
+                return false;
             }
-            if event.is_last() {
-                mid_turn = None;
-                apply(store, known, id, event).await;
+        };
+        let mut turn = None;
+        let mut ended = false;
+        let mut frames = frame::Frames::default();
+        while let Some(Ok(piece)) = body.frame().await {
+            let Ok(data) = piece.into_data() else { continue };
+            frames.add(&data);
+            while let Some(whole) = frames.next() {
+                let Some(head) = frame::head(&whole) else { continue };
+                if head.kind != "session" && !ends_turn(head.kind) {
+                    continue;
+                }
+                let Ok(event) = serde_json::from_slice(head.data) else { continue };
+                if let ChatEvent::Session { turn_id, .. } = &event {
+                    turn = Some(turn_id.clone());
+                    continue;
+                }
+                ended |= self.apply(store, known, head.id, event, turn.take()).await;
             }
         }
+        tracing::debug!(session, "the agent left");
+        ended
     }
-    tracing::debug!(session = known.session, turns, "the agent left");
-    if mid_turn.is_some() {
-        Ended::MidTurn
-    } else {
-        Ended::AtRest
-    }
-}
 
-/// Id and event of a frame; None for a comment, or an event of a later version.
-fn read(frame: &[u8]) -> Option<(u64, ChatEvent)> {
-    let text = std::str::from_utf8(frame).ok()?;
-    let (id, data) = text.strip_prefix("id: ")?.split_once("\ndata: ")?;
-    Some((
-        id.parse().ok()?,
-        serde_json::from_str(data.trim_end()).ok()?,
-    ))
-}
-
-async fn apply(store: &Store, known: &Known, id: u64, event: ChatEvent) {
-    let status: Option<AgentStatus> = known.status().await;
-    let live = status.is_some_and(|s| s.turn.is_some() || s.waiting > 0);
-    let mut applied = of_event(event);
-    applied.upto = i64::try_from(id).unwrap_or(i64::MAX);
-    applied.live = live;
-    if let Some(turn) = &mut applied.turn {
-        turn.turn = applied.upto;
+    /// Takes the end of a turn in; whether it is in the database now.
+    async fn apply(
+        &self,
+        store: &Store,
+        known: &Known,
+        id: u64,
+        event: ChatEvent,
+        turn: Option<String>,
+    ) -> bool {
+        let mut applied = of_event(event);
+        applied.upto = i64::try_from(id).unwrap_or(i64::MAX);
+        applied.ended = turn;
+        if let Some(turn) = &mut applied.turn {
+            turn.turn = applied.upto;
+        }
+        if let Err(error) = store.apply(&known.session, applied).await {
+            let error = serve::fault::chain(&error);
+            tracing::error!(session = known.session, error, "a turn's end is not in the database");
+            return false;
+        }
+        known.applied.send_replace(id);
+        // It may be one agent too many that idles now.
+        self.make_room(None).await;
+        true
     }
-    if let Err(error) = store.apply(&known.session, applied).await {
-        let error = serve::fault::chain(&error);
-        tracing::error!(
-            session = known.session,
-            error,
-            "a turn's end is not in the database"
-        );
-        return;
-    }
-    known.applied.send_replace(id);
 }
 
 fn of_event(event: ChatEvent) -> Applied {
@@ -152,7 +138,7 @@ fn of_event(event: ChatEvent) -> Applied {
         model: None,
         last_accessed: now,
         turn: None,
-        live: false,
+        ended: None,
     };
     let mut turn = TurnRow {
         turn: 0,
@@ -169,6 +155,7 @@ fn of_event(event: ChatEvent) -> Applied {
     match event {
         ChatEvent::Done(done) => {
             out.message_count = Some(done.message_count);
+            out.title = done.title;
             out.model.clone_from(&done.model);
             turn.model = done.model;
             turn.input_tokens = Some(done.usage.input_tokens);
@@ -182,11 +169,7 @@ fn of_event(event: ChatEvent) -> Applied {
             out.message_count = Some(message_count);
             turn.outcome = "aborted".into();
         }
-        ChatEvent::SessionUnavailable {
-            message_count,
-            reason,
-            ..
-        } => {
+        ChatEvent::SessionUnavailable { message_count, reason, .. } => {
             out.message_count = Some(message_count);
             turn.outcome = reason;
         }

@@ -3,15 +3,18 @@
 //! its parent: nothing here ends one, but to make room for another.
 
 mod apply;
+mod frame;
 mod pipe;
 mod replay;
 mod start;
 
 pub(crate) use pipe::{Piped, Wanted};
-pub(crate) use replay::{messages, replay};
+pub(crate) use replay::{last_id, messages, replay};
 pub(crate) use start::StartError;
 
-use crate::limits::AGENT_START;
+use crate::limits::{
+    AGENT_ANSWER, AGENT_POLL, AGENT_START, AGENT_STATUS, CLOSE_WAIT, LOST_WAITING_MAX,
+};
 use crate::store::Store;
 use bytes::Bytes;
 use http::Method;
@@ -21,8 +24,7 @@ use serve::client::{self, AskError};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::Timestamp;
@@ -33,6 +35,7 @@ pub(crate) struct Setup {
     pub(crate) dirs: host::Dirs,
     pub(crate) program: PathBuf,
     pub(crate) idle_seconds: u32,
+    pub(crate) log_level: String,
     pub(crate) live_max: usize,
 }
 
@@ -45,6 +48,7 @@ struct Inner {
     known: Mutex<HashMap<String, Arc<Known>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    lost: (mpsc::Sender<String>, Mutex<Option<mpsc::Receiver<String>>>),
 }
 
 /// What the server keeps of one session's agent.
@@ -61,33 +65,19 @@ struct Known {
 impl Agents {
     pub(crate) fn new(setup: Setup, stop: CancellationToken) -> Agents {
         let tasks = TaskTracker::new();
-        Agents(Arc::new(Inner {
-            setup,
-            known: Mutex::default(),
-            tasks,
-            stop,
-        }))
+        let (tell, told) = mpsc::channel(LOST_WAITING_MAX);
+        let lost = (tell, Mutex::new(Some(told)));
+        Agents(Arc::new(Inner { setup, known: Mutex::default(), tasks, stop, lost }))
     }
 
-    /// Takes up what was under way when the last server ended: agents that live are watched
-    /// again, and turns whose agent died are brought to an end.
-    pub(crate) async fn adopt(&self, store: &Store) {
-        let runs = match store.live_runs().await {
-            Ok(runs) => runs,
-            Err(error) => {
-                tracing::error!(%error, "could not read which turns were under way");
-                return;
-            }
-        };
-        for (session, applied) in runs {
-            tracing::info!(session, applied, "taking up a session that was under way");
-            if let Err(error) = self.ensure(store, &session).await {
-                tracing::error!(
-                    session,
-                    error = serve::fault::chain(&error),
-                    "no agent for it"
-                );
-            }
+    /// Sessions whose agent was replaced with turns in hand: they have to be handed over again.
+    pub(crate) fn lost(&self) -> Option<mpsc::Receiver<String>> {
+        lock(&self.0.lost.1).take()
+    }
+
+    fn tell_lost(&self, session: &str) {
+        if self.0.lost.0.try_send(session.to_owned()).is_err() {
+            tracing::error!(session, "nobody hands its turns over again");
         }
     }
 
@@ -96,11 +86,11 @@ impl Agents {
         let known = self.known(session);
         let _one = known.starting.lock().await;
         if known.status().await.is_none() {
-            self.make_room(session).await;
+            self.make_room(Some(session)).await;
             start::start(&self.0.setup, session).await?;
             let ready = async {
                 while known.status().await.is_none() {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(AGENT_POLL).await;
                 }
             };
             let late = || StartError::Late(AGENT_START.as_secs());
@@ -130,11 +120,12 @@ impl Agents {
 
     /// Agents that live, by their sockets.
     pub(crate) async fn all(&self) -> Vec<AgentStatus> {
-        let mut out = Vec::new();
+        let mut asked = tokio::task::JoinSet::new();
         for session in self.with_sockets() {
-            out.extend(self.status(&session).await);
+            let known = self.known(&session);
+            asked.spawn(async move { known.status().await });
         }
-        out
+        asked.join_all().await.into_iter().flatten().collect()
     }
 
     /// How many sockets of agents there are.
@@ -150,7 +141,14 @@ impl Agents {
     /// Waits until the watchers have let go; after `stop`.
     pub(crate) async fn close(&self) {
         self.0.tasks.close();
-        self.0.tasks.wait().await;
+        if tokio::time::timeout(CLOSE_WAIT, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.0.tasks.len(), "some work for clients is cut off");
+        }
+    }
+
+    /// Cancelled when the server stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.0.stop.clone()
     }
 
     /// For work that must go on although the client leaves.
@@ -190,16 +188,16 @@ impl Agents {
         known
     }
 
-    /// Sends away agents that have nothing to do, least recently used first, so that with one
-    /// more there are no more than the config allows. Those at work are never touched.
-    async fn make_room(&self, newcomer: &str) {
+    /// Sends away agents that have nothing to do, least recently used first, so that with a
+    /// newcomer there are no more than the config allows. Those at work are never touched.
+    async fn make_room(&self, newcomer: Option<&str>) {
         let live_max = self.0.setup.live_max;
-        if self.count() < live_max {
+        if self.count() + usize::from(newcomer.is_some()) <= live_max {
             return;
         }
         let mut live = self.all().await;
-        live.retain(|agent| agent.session != newcomer);
-        let over = (live.len() + 1).saturating_sub(live_max);
+        live.retain(|agent| Some(agent.session.as_str()) != newcomer);
+        let over = (live.len() + usize::from(newcomer.is_some())).saturating_sub(live_max);
         live.retain(|agent| agent.turn.is_none() && agent.waiting == 0);
         live.sort_by_key(|agent| agent.used);
         for agent in live.into_iter().take(over) {
@@ -214,13 +212,15 @@ impl Agents {
 
 impl Known {
     async fn status(&self) -> Option<AgentStatus> {
-        // A stale socket file refuses at once.
-        let path = &self.socket;
-        client::ask(path, Method::GET, "/status", &()).await.ok()
+        // A stale socket file refuses at once; an agent that hangs must not hang us.
+        let asked = client::ask(&self.socket, Method::GET, "/status", &());
+        tokio::time::timeout(AGENT_STATUS, asked).await.ok()?.ok()
     }
 
     async fn open(&self, path: &str) -> Result<hyper::body::Incoming, AskError> {
-        let answer = client::open(&self.socket, Method::GET, path, Bytes::new()).await?;
+        let opening = client::open(&self.socket, Method::GET, path, Bytes::new());
+        let late = |_| AskError::Away(std::io::ErrorKind::TimedOut.into());
+        let answer = tokio::time::timeout(AGENT_ANSWER, opening).await.map_err(late)??;
         if answer.status().is_success() {
             Ok(answer.into_body())
         } else {

@@ -2,15 +2,16 @@
 //! turn is held back until the database has it (a client may leave at once and ask), and where
 //! the agent dies the next one is asked to go on at the last event that was sent.
 
-use super::{Agents, Known, StartError};
-use crate::limits::HAND_OVER_TRIES;
+use super::{Agents, Known, StartError, frame};
+use crate::limits::{HAND_OVER_LIMIT, HAND_OVER_PAUSE};
 use crate::store::Store;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serve::Feed;
 use serve::client::AskError;
+use tokio::time::Instant;
 use wire::agent::{TurnAccepted, TurnRequest};
 use wire::chat::TextMode;
 use wire::record::ends_turn;
@@ -28,7 +29,7 @@ pub(crate) enum Piped {
     /// All was sent, or the client left.
     Whole,
     /// The agent would not take the turn; nothing was sent.
-    Refused(StatusCode, String),
+    Refused(StatusCode),
     /// There is no agent to be had.
     NoAgent(StartError),
     /// Agent after agent died.
@@ -42,7 +43,7 @@ struct Client<'a> {
     last_id: u64,
     /// The last event sent ends a turn.
     ended: bool,
-    /// Nothing is whole before the end of a turn was sent.
+    /// It is a turn that is streamed, so nothing is whole before its end was sent.
     owed_an_end: bool,
 }
 
@@ -57,79 +58,86 @@ impl Agents {
         text: TextMode,
         feed: &Feed,
     ) -> Piped {
-        let text = match text {
-            TextMode::Content => "content",
-            TextMode::Delta => "delta",
-            TextMode::None => "none",
-        };
         let known = self.known(session);
+        let last_id = if let Wanted::After(id) = wanted { id } else { 0 };
         let owed_an_end = matches!(wanted, Wanted::Turn(_));
-        let mut client = Client {
-            known: &known,
-            feed,
-            last_id: 0,
-            ended: false,
-            owed_an_end,
-        };
-        if let Wanted::After(id) = &wanted {
-            client.last_id = *id;
-        }
-        let mut begun = false;
-        for _ in 0..HAND_OVER_TRIES {
+        let mut client = Client { known: &known, feed, last_id, ended: false, owed_an_end };
+        let mut until = Instant::now() + HAND_OVER_LIMIT;
+        while Instant::now() < until {
             if let Err(error) = self.ensure(store, session).await {
                 return Piped::NoAgent(error);
             }
             if let Wanted::Turn(request) = &wanted {
-                let asked = self.ask::<_, TurnAccepted>(session, Method::POST, "/turns", request);
-                match asked.await {
+                match self.hand_over(session, request).await {
                     Ok(_) => {}
-                    Err(AskError::Refused(status, said)) => {
-                        if status != StatusCode::SERVICE_UNAVAILABLE {
-                            let said = String::from_utf8_lossy(&said).into_owned();
-                            return Piped::Refused(status, said);
-                        }
-                        continue;
+                    Err(AskError::Refused(status, _))
+                        if status != StatusCode::SERVICE_UNAVAILABLE =>
+                    {
+                        return Piped::Refused(status);
                     }
+                    // It leaves, or has just left; the next one will take it.
                     Err(error) => {
-                        tracing::warn!(session, %error, "the agent did not take the turn");
+                        tracing::debug!(session, %error, "the agent did not take the turn");
+                        tokio::time::sleep(HAND_OVER_PAUSE).await;
                         continue;
                     }
                 }
             }
-            let path = match &wanted {
-                Wanted::Turn(request) if !begun => {
-                    format!("/events?text={text}&turn={}", request.turn)
+            let begun = client.last_id;
+            match known.open(&path(&wanted, text, begun)).await {
+                Ok(body) => {
+                    if client.copy(body).await {
+                        return Piped::Whole;
+                    }
+                    if client.last_id > begun {
+                        until = Instant::now() + HAND_OVER_LIMIT;
+                    }
                 }
-                _ => format!("/events?text={text}&after={}", client.last_id),
-            };
-            let Ok(body) = known.open(&path).await else {
-                continue;
-            };
-            if client.copy(body).await {
-                return Piped::Whole;
+                Err(error) => tracing::debug!(session, %error, "the agent does not speak"),
             }
-            begun = client.last_id > 0;
+            tokio::time::sleep(HAND_OVER_PAUSE).await;
         }
         Piped::Lost
+    }
+
+    /// Gives the session's agent a turn; one it has already is no second one.
+    pub(crate) async fn hand_over(
+        &self,
+        session: &str,
+        request: &TurnRequest,
+    ) -> Result<TurnAccepted, AskError> {
+        self.ask(session, Method::POST, "/turns", request).await
+    }
+}
+
+fn path(wanted: &Wanted, text: TextMode, last_id: u64) -> String {
+    let text = match text {
+        TextMode::Content => "content",
+        TextMode::Delta => "delta",
+        TextMode::None => "none",
+    };
+    match wanted {
+        Wanted::Turn(request) if last_id == 0 => {
+            format!("/events?text={text}&turn={}", request.turn)
+        }
+        _ => format!("/events?text={text}&after={last_id}"),
     }
 }
 
 impl Client<'_> {
-    /// Copies until the end; false if the agent broke off in mid-turn.
+    /// Copies until the end; false if the agent broke off before it.
     async fn copy(&mut self, mut body: Incoming) -> bool {
-        let mut buffer = BytesMut::new();
+        let mut frames = frame::Frames::default();
         loop {
-            let frame = tokio::select! {
-                frame = body.frame() => frame,
+            let piece = tokio::select! {
+                piece = body.frame() => piece,
                 () = self.feed.gone() => return true,
             };
-            match frame {
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    buffer.extend_from_slice(&data);
-                    if !self.pass(&mut buffer).await {
+            match piece {
+                Some(Ok(piece)) => {
+                    let Ok(data) = piece.into_data() else { continue };
+                    frames.add(&data);
+                    if !self.pass(&mut frames).await || (self.ended && self.owed_an_end) {
                         return true;
                     }
                 }
@@ -141,42 +149,33 @@ impl Client<'_> {
         }
     }
 
-    /// Sends the whole frames of the buffer; false if the client has left.
-    async fn pass(&mut self, buffer: &mut BytesMut) -> bool {
-        let mut from = 0;
-        let mut upto = 0;
-        while let Some(end) = memchr::memmem::find(&buffer[from..], b"\n\n") {
-            let end = from + end + 2;
-            if let Some((id, kind)) = head(&buffer[from..end]) {
-                self.last_id = id;
-                self.ended = ends_turn(kind);
-                if self.ended {
-                    if from > upto && !self.send(&buffer[upto..from]).await {
-                        return false;
-                    }
-                    upto = from;
-                    self.known.applied(id).await;
+    /// Sends the whole frames; false if the client has left. After the end of the turn that is
+    /// streamed nothing more is sent.
+    async fn pass(&mut self, frames: &mut frame::Frames) -> bool {
+        let (mut from, mut sent) = (0, 0);
+        while let Some(end) = frames.end(from) {
+            if let Some(head) = frame::head(&frames.bytes()[from..end]) {
+                self.last_id = head.id;
+                self.ended = ends_turn(head.kind);
+            }
+            if self.ended {
+                if from > sent && !self.send(&frames.bytes()[sent..from]).await {
+                    return false;
+                }
+                sent = from;
+                self.known.applied(self.last_id).await;
+                if self.owed_an_end {
+                    return self.send(&frames.bytes()[from..end]).await;
                 }
             }
             from = end;
         }
-        let sent = from == upto || self.send(&buffer[upto..from]).await;
-        let rest = buffer.split_off(from);
-        *buffer = rest;
-        sent
+        let alive = from == sent || self.send(&frames.bytes()[sent..from]).await;
+        frames.drop_to(from);
+        alive
     }
 
     async fn send(&self, bytes: &[u8]) -> bool {
         self.feed.send(Bytes::copy_from_slice(bytes)).await.is_ok()
     }
-}
-
-/// Id and type of a frame; None for a comment.
-fn head(frame: &[u8]) -> Option<(u64, &str)> {
-    let rest = frame.strip_prefix(b"id: ")?;
-    let line = memchr::memchr(b'\n', rest)?;
-    let id = std::str::from_utf8(&rest[..line]).ok()?.parse().ok()?;
-    let kind = rest[line..].strip_prefix(b"\ndata: {\"type\":\"")?;
-    let end = memchr::memchr(b'"', kind)?;
-    Some((id, std::str::from_utf8(&kind[..end]).ok()?))
 }

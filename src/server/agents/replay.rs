@@ -1,10 +1,13 @@
 //! Reading a session's event log without its agent: to replay it to a client when no agent
 //! lives, and to show the session's history. Blocking; run it off the event loop.
 
+use crate::limits::REPLAY_PIECE_BYTES;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use tokio::sync::mpsc;
 use wire::ChatEvent;
 use wire::Timestamp;
 use wire::chat::TextMode;
@@ -13,51 +16,75 @@ use wire::record::Record;
 use wire::session::Message;
 
 /// What a replay found.
+#[derive(Default)]
 pub(crate) struct Replayed {
-    /// Frames, in pieces of a bounded size each.
-    pub(crate) pieces: Vec<Bytes>,
     /// The last turn has no end: its agent was killed, and a new one has to end it.
     pub(crate) unfinished: bool,
-    /// Newest event.
+    /// Newest event that was sent.
     pub(crate) last_id: u64,
 }
 
-const PIECE_BYTES: usize = 64 * 1024;
-
-/// Everything after an event, framed. An empty log gives nothing.
-pub(crate) fn replay(dir: &Path, text: TextMode, after: u64) -> io::Result<Replayed> {
-    let mut framer = Framer::new(text, after);
-    let mut out = Replayed {
-        pieces: Vec::new(),
-        unfinished: false,
-        last_id: 0,
-    };
+/// Sends everything after an event, framed, in pieces. An empty log gives nothing.
+pub(crate) fn replay(
+    dir: &Path,
+    text: TextMode,
+    after: u64,
+    pieces: &mpsc::Sender<Bytes>,
+) -> io::Result<Replayed> {
+    let (first, last) = (first_id(dir)?, last_id(dir)?);
     let mut piece = Vec::new();
-    let mut first = None;
+    // Older than what is kept, or an id from a log that is no more.
+    let lost = after.saturating_add(1) < first || after > last;
+    if lost && first > 0 {
+        piece.extend_from_slice(&reset(first));
+    }
+    let mut framer = Framer::new(text, if lost { 0 } else { after });
+    let mut out = Replayed::default();
+    let mut listened = true;
     each_record(dir, |record| {
-        if first.is_none() && after + 1 < record.id {
-            piece.extend_from_slice(&reset(record.id));
-        }
-        first.get_or_insert(record.id);
         out.last_id = record.id;
         out.unfinished = !record.is_last();
+        if !listened {
+            return;
+        }
         // A clock that stands still: held-back text goes out with what follows it.
         framer.take(record, 0, &mut piece);
-        if piece.len() >= PIECE_BYTES {
-            out.pieces.push(std::mem::take(&mut piece).into());
+        if piece.len() >= REPLAY_PIECE_BYTES {
+            listened = pieces.blocking_send(std::mem::take(&mut piece).into()).is_ok();
         }
     })?;
     framer.flush(0, &mut piece);
-    if after > out.last_id && first.is_some() {
-        // An id from a log that is no more: all there is, from its begin.
-        let mut whole = replay(dir, text, 0)?;
-        whole.pieces.insert(0, reset(first.unwrap_or(1)).into());
-        return Ok(whole);
-    }
-    if !piece.is_empty() {
-        out.pieces.push(piece.into());
+    if !piece.is_empty() && listened {
+        // A client that has left misses nothing.
+        let _ = pieces.blocking_send(piece.into());
     }
     Ok(out)
+}
+
+/// Newest event of the log; 0 without one.
+pub(crate) fn last_id(dir: &Path) -> io::Result<u64> {
+    let Some(file) = open(dir)? else { return Ok(0) };
+    let length = file.metadata()?.len();
+    let mut back = REPLAY_PIECE_BYTES as u64;
+    loop {
+        let from = length.saturating_sub(back);
+        let mut end = vec![0; usize::try_from(length - from).unwrap_or_default()];
+        file.read_exact_at(&mut end, from)?;
+        let lines = end.split_inclusive(|b| *b == b'\n').rev().filter(|l| l.ends_with(b"\n"));
+        // The first piece may be the end of a longer line.
+        let found = lines.filter_map(Record::parse).map(|record| record.id).next();
+        if found.is_some() || from == 0 {
+            return Ok(found.unwrap_or(0));
+        }
+        back *= 8;
+    }
+}
+
+fn first_id(dir: &Path) -> io::Result<u64> {
+    let Some(file) = open(dir)? else { return Ok(0) };
+    let mut line = Vec::new();
+    BufReader::new(file).read_until(b'\n', &mut line)?;
+    Ok(Record::parse(&line).map_or(0, |record| record.id))
 }
 
 fn reset(oldest: u64) -> Vec<u8> {
@@ -154,13 +181,17 @@ impl Answer {
     }
 }
 
+fn open(dir: &Path) -> io::Result<Option<File>> {
+    match File::open(dir.join("events.jsonl")) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Shows every whole line of the log. A log that is not there has none.
 fn each_record(dir: &Path, mut show: impl FnMut(&Record<'_>)) -> io::Result<()> {
-    let file = match File::open(dir.join("events.jsonl")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let Some(file) = open(dir)? else { return Ok(()) };
     let mut reader = BufReader::with_capacity(64 * 1024, file);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {

@@ -3,12 +3,12 @@
 
 use super::Setup;
 use crate::limits::{
-    AGENT_CPU_WEIGHT, AGENT_MEMORY_HIGH_BYTES, AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX,
+    AGENT_CPU_WEIGHT, AGENT_MEMORY_HIGH_BYTES, AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX, AGENT_GONE_PAUSE, AGENT_GONE_TRIES,
 };
 use host::child;
 use host::units::{self, Limits, Transient, UnitError, Units};
+use std::ffi::OsString;
 use std::io;
-use std::time::Duration;
 
 /// The slice that bounds all agents together.
 const SLICE: &str = "parachute-agents.slice";
@@ -29,7 +29,7 @@ pub(crate) enum StartError {
 }
 
 /// Variables that an agent needs to find its folders and the CLI; no secret is among them.
-const PASSED_ON: [&str; 22] = [
+const PASSED_ON: [&str; 21] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -51,7 +51,6 @@ const PASSED_ON: [&str; 22] = [
     "http_proxy",
     "https_proxy",
     "CLAUDE_CONFIG_DIR",
-    "LOG_LEVEL",
 ];
 
 /// Name of a session's unit.
@@ -70,10 +69,27 @@ pub(super) async fn start(setup: &Setup, session: &str) -> Result<(), StartError
     }
 }
 
-/// The manager, if it is the one that runs us.
+/// The manager, if it is the one that runs us: a shell below one of its units has inherited the
+/// other signs of it, but not this one.
 async fn managed() -> Option<host::Native> {
-    std::env::var_os("INVOCATION_ID")?;
-    units::connect().await
+    let pid = std::env::var("SYSTEMD_EXEC_PID").ok()?;
+    if pid.parse() != Ok(std::process::id()) {
+        return None;
+    }
+    let manager = units::connect().await;
+    if manager.is_none() {
+        tracing::warn!(
+            "the service manager does not answer; the agent is started within this unit and ends \
+             with it"
+        );
+    }
+    manager
+}
+
+fn environment(setup: &Setup) -> Vec<(OsString, OsString)> {
+    let mut env = child::passed_on(&PASSED_ON);
+    env.push(("LOG_LEVEL".into(), setup.log_level.clone().into()));
+    env
 }
 
 async fn as_unit(
@@ -82,13 +98,15 @@ async fn as_unit(
     args: Vec<String>,
     manager: &host::Native,
 ) -> Result<(), StartError> {
-    let env = child::passed_on(&PASSED_ON).into_iter();
-    let env = env.filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
+    let env = environment(setup).into_iter().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
     let transient = Transient {
         name: unit(session),
         description: format!("Parachute agent of session {session}"),
         program: setup.program.clone(),
         args,
+        afterwards: ["--session", session, "--ended", "yes"]
+            .map(String::from)
+            .into(),
         env: env.collect(),
         slice: SLICE.into(),
         directory: setup.dirs.home.clone(),
@@ -103,9 +121,9 @@ async fn as_unit(
         stop_seconds: 20,
     };
     // The last agent of this session may still be on its way out.
-    for _ in 0..50 {
+    for _ in 0..AGENT_GONE_TRIES {
         match manager.start_transient(&transient).await {
-            Err(UnitError::Exists(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(UnitError::Exists(_)) => tokio::time::sleep(AGENT_GONE_PAUSE).await,
             other => return Ok(other?),
         }
     }
@@ -123,7 +141,7 @@ async fn detached(setup: &Setup, session: &str, args: &[String]) -> Result<(), S
         }
     };
     std::fs::create_dir_all(&log).map_err(failed)?;
-    let env = child::passed_on(&PASSED_ON);
+    let env = environment(setup);
     let mut agent =
         child::detached(&setup.program, args, env, &log.join("agent.log")).map_err(failed)?;
     agent.wait_ready(AGENT_START).await.map_err(failed)

@@ -7,11 +7,13 @@ use super::prompt::{self, Place};
 use super::sessions::{permission_mode, set_permission_mode, stored_trust};
 use super::{Domain, DomainError};
 use crate::agents::{Piped, StartError, Wanted, replay};
-use crate::store::{MetadataEdit, Patch, SessionRow, Store, StoreError};
-use config::token;
+use crate::store::{Handed, MetadataEdit, Patch, SessionRow, Store, StoreError};
+use crate::limits::REPLAY_PIECES_MAX;
+use config::{token, workspace};
 use serve::Feed;
 use serve::fault::chain;
 use std::path::Path;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 use wire::agent::{ClaudeSetup, Credential, TurnRequest};
 use wire::chat::{ChatBody, PermissionMode, PromptMetadata, ResumeInfo, TextMode, TypedError};
@@ -58,52 +60,65 @@ impl Domain {
             )));
         }
         let store = self.store().await.map_err(|e| domain_error(&e, None))?;
-        let prepared = self.prepare(body).await?;
+        let asked = serde_json::to_string(&body).expect("a body is always JSON");
+        let prepared = self.prepare(body, Uuid::new_v4().to_string()).await?;
         let session = prepared.session;
+        let turn = prepared.request.turn.clone();
         let noted = |e: StoreError| store_error(&e, &session);
+        let handed =
+            Handed { turn: turn.clone(), session_id: session.clone(), body: asked };
         store
-            .begin_turn(prepared.new_row, &session, Timestamp::now())
+            .begin_turn(prepared.new_row, handed, Timestamp::now())
             .await
             .map_err(noted)?;
         if let Some(mode) = prepared.mode_change {
             let edit = MetadataEdit::With(Box::new(move |m| set_permission_mode(m, mode)));
-            let patch = Patch {
-                metadata: Some(edit),
-                ..Patch::default()
-            };
+            let patch = Patch { metadata: Some(edit), ..Patch::default() };
             store.patch_session(&session, patch).await.map_err(noted)?;
         }
-        let turn = prepared.request.turn.clone();
         tracing::info!(session, turn, "turn accepted");
         let wanted = Wanted::Turn(Box::new(prepared.request));
         let piped = self.agents.pipe(&store, &session, wanted, text, feed).await;
-        self.after(piped, &store, &session).await
-    }
-
-    /// What is said where an agent did not speak.
-    async fn after(&self, piped: Piped, store: &Store, session: &str) -> Result<(), ChatEvent> {
-        let error = match piped {
-            Piped::Whole => return Ok(()),
-            Piped::Refused(status, said) => refused(status, &said, session),
-            Piped::NoAgent(error) => no_agent(&error, session),
-            Piped::Lost => ErrorCode::AgentLost.error(
-                "The session's agent ended again and again. See its log, then try again.",
-                Some(session),
-            ),
-        };
-        if self.agents.status(session).await.is_none()
-            && let Err(error) = store.end_run(session).await
+        let said = unspoken(piped, &session);
+        if said.is_some()
+            && let Err(error) = store.drop_turn(&turn).await
         {
-            tracing::error!(
-                session,
-                error = chain(&error),
-                "a turn that never began is not noted"
-            );
+            tracing::error!(session, error = chain(&error), "a turn that never began stays noted");
         }
-        Err(ChatEvent::TypedError(Box::new(error)))
+        said.map_or(Ok(()), Err)
     }
 
-    async fn prepare(&self, mut body: ChatBody) -> Result<Prepared, ChatEvent> {
+    /// Hands turns over again whose end has not been seen: all, or those of one session. The
+    /// agent takes no turn twice.
+    pub(crate) async fn hand_over_again(&self, store: &Store, session: Option<&str>) {
+        let handed = match store.handed(session).await {
+            Ok(handed) => handed,
+            Err(error) => {
+                return tracing::error!(error = chain(&error), "could not read what is in hand");
+            }
+        };
+        for Handed { turn, session_id, body } in handed {
+            tracing::info!(session = session_id, turn, "taking up a turn that was in hand");
+            if let Err(error) = self.agents.ensure(store, &session_id).await {
+                tracing::error!(session = session_id, error = chain(&error), "no agent for it");
+                continue;
+            }
+            let Ok(mut body) = serde_json::from_str::<ChatBody>(&body) else {
+                tracing::error!(session = session_id, turn, "what was asked cannot be read");
+                continue;
+            };
+            body.session_id = Some(session_id.clone());
+            let Ok(prepared) = self.prepare(body, turn.clone()).await else {
+                tracing::error!(session = session_id, turn, "the turn may not run any more");
+                continue;
+            };
+            if let Err(error) = self.agents.hand_over(&session_id, &prepared.request).await {
+                tracing::error!(session = session_id, turn, %error, "the agent did not take it");
+            }
+        }
+    }
+
+    async fn prepare(&self, mut body: ChatBody, turn: String) -> Result<Prepared, ChatEvent> {
         let found = self.find(&body).await.map_err(|e| domain_error(&e, None))?;
         let id = found.id.to_string();
         let trust = self.trust(&body, found.row.as_ref());
@@ -145,7 +160,6 @@ impl Domain {
             base_url: self.base_url(),
             credential: self.credential().await,
         };
-        let turn = Uuid::new_v4().to_string();
         let title = row
             .and_then(|r| r.title.clone())
             .or_else(|| prompt::title_of(&body.message));
@@ -209,13 +223,15 @@ impl Domain {
         })
     }
 
-    /// The strictest of what request and session say; a request can lower trust, never raise it.
+    /// The strictest of what request, session and workspace say; a request can lower trust,
+    /// never raise it. A level that nobody knows is the strictest of all.
     fn trust(&self, body: &ChatBody, row: Option<&SessionRow>) -> Trust {
-        let asked = body.trust_level.as_deref().and_then(Trust::parse);
-        let kept = row
-            .and_then(|r| r.trust_level.as_deref())
-            .and_then(Trust::parse);
-        asked.into_iter().chain(kept).fold(Trust::Full, Trust::max)
+        let workspace = body.workspace_id.as_deref();
+        let workspace = workspace.or_else(|| row?.workspace_id.as_deref());
+        let of_workspace = workspace.and_then(|slug| workspace::trust(self.vault(), slug));
+        let kept = row.and_then(|r| r.trust_level.clone());
+        let said = body.trust_level.clone().into_iter().chain(kept).chain(of_workspace);
+        said.map(|name| Trust::parse(&name).unwrap_or(Trust::Sandboxed)).fold(Trust::Full, Trust::max)
     }
 
     fn trust_refused(&self, session: &str, trust: Trust) -> ChatEvent {
@@ -293,21 +309,20 @@ impl Domain {
     /// Replays a session's events after an id and follows until it is at rest.
     pub(crate) async fn follow(&self, id: &str, after: u64, text: TextMode, feed: &Feed) {
         let live = self.agents.status(id).await.is_some();
-        let wanted = Wanted::After(after);
+        let mut wanted = Wanted::After(after);
         if !live {
             let dir = self.agents.run_dir(id);
-            let replayed = blocking(move || replay(&dir, text, after)).await;
-            match replayed {
-                Ok(Ok(replayed)) if !replayed.unfinished => {
-                    for piece in replayed.pieces {
-                        if feed.send(piece).await.is_err() {
-                            return;
-                        }
-                    }
+            let (pieces, mut replayed) = mpsc::channel(REPLAY_PIECES_MAX);
+            let reading = tokio::task::spawn_blocking(move || replay(&dir, text, after, &pieces));
+            while let Some(piece) = replayed.recv().await {
+                if feed.send(piece).await.is_err() {
                     return;
                 }
+            }
+            match reading.await {
+                Ok(Ok(replayed)) if !replayed.unfinished => return,
                 // Its agent was killed in mid-turn; a new one brings the turn to its end.
-                Ok(Ok(_)) => {}
+                Ok(Ok(replayed)) => wanted = Wanted::After(replayed.last_id.max(after)),
                 Ok(Err(error)) => {
                     tracing::error!(session = id, %error, "the event log cannot be read");
                     return;
@@ -319,7 +334,7 @@ impl Domain {
             return;
         };
         let piped = self.agents.pipe(&store, id, wanted, text, feed).await;
-        if let Err(event) = self.after(piped, &store, id).await {
+        if let Some(event) = unspoken(piped, id) {
             let _ = feed.send(frame_without_id(&event).into()).await;
         }
     }
@@ -475,23 +490,28 @@ fn store_error(error: &StoreError, session: &str) -> ChatEvent {
     ChatEvent::TypedError(Box::new(error))
 }
 
-fn refused(status: http::StatusCode, said: &str, session: &str) -> TypedError {
-    let detail: Option<serde_json::Value> = serde_json::from_str(said).ok();
-    let detail = detail.and_then(|d| Some(d.get("detail")?.as_str()?.to_owned()));
-    let detail = detail.unwrap_or_else(|| said.to_owned());
+/// What is said where an agent did not speak.
+fn unspoken(piped: Piped, session: &str) -> Option<ChatEvent> {
+    let error = match piped {
+        Piped::Whole => return None,
+        Piped::Refused(status) => refused(status, session),
+        Piped::NoAgent(error) => no_agent(&error, session),
+        Piped::Lost => ErrorCode::AgentLost.error(
+            "The session's agent ended again and again. See its log, then try again.",
+            Some(session),
+        ),
+    };
+    Some(ChatEvent::TypedError(Box::new(error)))
+}
+
+fn refused(status: http::StatusCode, session: &str) -> TypedError {
     let (code, message) = match status.as_u16() {
-        429 => (
-            ErrorCode::RateLimited,
-            "Too many messages wait in this session already.".into(),
-        ),
-        507 => (
-            ErrorCode::DiskFull,
-            format!("The turn's events cannot be kept ({detail}). Free some space."),
-        ),
-        409 => (ErrorCode::TrustUnavailable, detail),
+        429 => (ErrorCode::RateLimited, "Too many messages wait in this session already."),
+        507 => (ErrorCode::DiskFull, "The turn's events cannot be kept. Free some space."),
         _ => (
-            ErrorCode::Unknown,
-            format!("The session's agent refused the turn: {detail}"),
+            ErrorCode::AgentLost,
+            "The session's agent does not understand this server; it may be of another version. \
+             Try again when it has left.",
         ),
     };
     code.error(message, Some(session))

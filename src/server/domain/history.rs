@@ -3,7 +3,7 @@
 
 use super::keys::blocking;
 use super::{Domain, DomainError};
-use crate::agents::messages;
+use crate::agents::{last_id, messages};
 use crate::domain::transcript;
 use crate::limits::PRIOR_CHARS_MAX;
 use wire::session::Message;
@@ -24,6 +24,12 @@ impl Domain {
             }
         })
         .await?
+    }
+
+    /// Newest event of a session's log; 0 without one.
+    pub(crate) async fn last_event(&self, id: &str) -> Result<u64, DomainError> {
+        let dir = self.agents.run_dir(id);
+        blocking(move || last_id(&dir)).await?.map_err(DomainError::History)
     }
 
     /// The end of a session's conversation in words, for a model that has no memory of it.

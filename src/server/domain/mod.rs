@@ -27,6 +27,8 @@ pub(crate) struct Domain {
     pub(crate) agents: Agents,
     pub(crate) home: PathBuf,
     store: RwLock<Opened>,
+    /// One opening at a time.
+    opening: tokio::sync::Mutex<()>,
 }
 
 enum Opened {
@@ -38,8 +40,8 @@ enum Opened {
 /// Why the domain did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DomainError {
-    #[error("Session not found: {0}")]
-    NoSession(String),
+    #[error("Session not found")]
+    NoSession,
     #[error("{0}")]
     Bad(String),
     #[error("the database cannot be opened: {0}")]
@@ -63,27 +65,24 @@ impl Domain {
         home: PathBuf,
     ) -> Domain {
         let store = RwLock::new(open(&loaded.settings.database()));
-        let (settings, problem) = (loaded.settings, loaded.problem);
-        Domain {
-            settings,
-            problem,
-            sources,
-            keys,
-            agents,
-            home,
-            store,
+        let (mut settings, problem) = (loaded.settings, loaded.problem);
+        // Links followed once and for all: what is inside is judged by this.
+        if let Ok(real) = settings.vault_path.canonicalize() {
+            settings.vault_path = real;
         }
+        let opening = tokio::sync::Mutex::new(());
+        Domain { settings, problem, sources, keys, agents, home, store, opening }
     }
 
     /// The database. Where it could not be opened (a vault that is read-only, a full disk), the
     /// server stays up and says so, and tries again now and then.
     pub(crate) async fn store(&self) -> Result<Store, DomainError> {
-        match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
-            Opened::Yes(store) => return Ok(store.clone()),
-            Opened::No(why, at) if at.elapsed() < REOPEN_PAUSE => {
-                return Err(DomainError::NoStore(why.clone()));
-            }
-            Opened::No(..) => {}
+        if let Some(known) = self.known_store() {
+            return known;
+        }
+        let _one = self.opening.lock().await;
+        if let Some(known) = self.known_store() {
+            return known;
         }
         let path = self.settings.database();
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
@@ -94,6 +93,36 @@ impl Domain {
         };
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = opened;
         answer
+    }
+
+    /// The database, or why there is none, if that was found out just now.
+    fn known_store(&self) -> Option<Result<Store, DomainError>> {
+        match &*self.store.read().unwrap_or_else(PoisonError::into_inner) {
+            Opened::Yes(store) => Some(Ok(store.clone())),
+            Opened::No(why, at) if at.elapsed() < REOPEN_PAUSE => {
+                Some(Err(DomainError::NoStore(why.clone())))
+            }
+            Opened::No(..) => None,
+        }
+    }
+
+    /// Takes up what was under way when the last server ended, and whatever loses its agent from
+    /// now on. Goes on by itself.
+    pub(crate) fn adopt(self: &Arc<Domain>, store: Store) {
+        let Some(mut lost) = self.agents.lost() else { return };
+        let (domain, stop) = (self.clone(), self.agents.stopping());
+        self.agents.spawn(async move {
+            let taking_up = async {
+                domain.hand_over_again(&store, None).await;
+                while let Some(session) = lost.recv().await {
+                    domain.hand_over_again(&store, Some(&session)).await;
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = taking_up => {}
+            }
+        });
     }
 
     /// The database if it is open, for the watchdog.

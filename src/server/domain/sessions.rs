@@ -3,7 +3,9 @@
 
 use super::{Domain, DomainError};
 use crate::store::{ListFilter, MetadataEdit, Patch, SessionRow, Stats};
+use crate::limits::{AGENT_GONE_PAUSE, AGENT_GONE_TRIES};
 use serde_json::{Map, Value};
+use std::io;
 use wire::Trust;
 use wire::chat::PermissionMode;
 use wire::session::{Session, SessionConfig};
@@ -23,7 +25,7 @@ impl Domain {
 
     pub(crate) async fn row(&self, id: &str) -> Result<SessionRow, DomainError> {
         let row = self.store().await?.session(id).await?;
-        row.ok_or_else(|| DomainError::NoSession(id.to_owned()))
+        row.ok_or(DomainError::NoSession)
     }
 
     pub(crate) async fn show(&self, id: &str) -> Result<Session, DomainError> {
@@ -34,48 +36,44 @@ impl Domain {
     /// where the CLI put it.
     pub(crate) async fn forget(&self, id: &str) -> Result<(), DomainError> {
         if !self.store().await?.delete_session(id).await? {
-            return Err(DomainError::NoSession(id.to_owned()));
+            return Err(DomainError::NoSession);
         }
-        if self.agents.status(id).await.is_some() {
-            self.stop_agent(id).await;
-        }
+        self.end_agent(id).await;
         let dir = self.agents.run_dir(id);
-        let removed = super::keys::blocking(move || std::fs::remove_dir_all(dir)).await?;
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(session = id, %error, "the event log of a deleted session stays");
+        let removed = super::keys::blocking(move || {
+            // An agent that is still there would make the folder again.
+            let _lock = host::Lock::take(dir.join("lock")).map_err(io::Error::other)?;
+            std::fs::remove_dir_all(dir)
+        });
+        match removed.await? {
+            Ok(()) => tracing::info!(session = id, "a session was deleted"),
+            Err(error) => {
+                tracing::warn!(session = id, %error, "no event log of a deleted session is removed");
             }
-            _ => tracing::info!(session = id, "a session was deleted"),
         }
         Ok(())
     }
 
-    async fn stop_agent(&self, id: &str) {
-        use http::Method;
-        use wire::chat::Success;
-        let aborted: Result<Success, _> = self.agents.ask(id, Method::POST, "/abort", &()).await;
-        tracing::debug!(
-            session = id,
-            was_busy = aborted.is_ok(),
-            "its agent is sent away"
-        );
-        for _ in 0..50 {
-            let left: Result<Success, _> = self.agents.ask(id, Method::POST, "/leave", &()).await;
-            match left {
-                Ok(_) | Err(serve::client::AskError::Away(_)) => return,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+    /// Ends the session's agent, whatever it does, and waits until it has left.
+    async fn end_agent(&self, id: &str) {
+        let ended: Result<wire::chat::Success, _> =
+            self.agents.ask(id, http::Method::POST, "/end", &()).await;
+        tracing::debug!(session = id, lived = ended.is_ok(), "its agent is ended");
+        for _ in 0..AGENT_GONE_TRIES {
+            let lock = self.agents.run_dir(id).join("lock");
+            let held = matches!(host::Lock::take(lock), Err(host::LockError::Held(_)));
+            if !held {
+                return;
             }
+            tokio::time::sleep(AGENT_GONE_PAUSE).await;
         }
-        tracing::warn!(
-            session = id,
-            "the agent of a deleted session does not leave"
-        );
+        tracing::warn!(session = id, "the agent of a deleted session does not leave");
     }
 
     pub(crate) async fn archive(&self, id: &str, away: bool) -> Result<Session, DomainError> {
         let row = self.store().await?.set_archived(id, away).await?;
         row.map(of_row)
-            .ok_or_else(|| DomainError::NoSession(id.to_owned()))
+            .ok_or(DomainError::NoSession)
     }
 
     /// Takes a session that waits for its owner's word into use.
@@ -131,7 +129,7 @@ impl Domain {
     async fn change(&self, id: &str, patch: Patch) -> Result<Session, DomainError> {
         let row = self.store().await?.patch_session(id, patch).await?;
         row.map(of_row)
-            .ok_or_else(|| DomainError::NoSession(id.to_owned()))
+            .ok_or(DomainError::NoSession)
     }
 }
 

@@ -146,6 +146,11 @@ fn read_lines(session: &str, lines: impl BufRead, part: Part) -> io::Result<Tran
                     // Only the last stretch is wanted; the earlier ones need not be held.
                     kept.clear();
                 }
+                if part == Part::Full
+                    && let Some((_, events)) = kept.last_mut()
+                {
+                    events.push(Value::Object(slim(line)));
+                }
                 kept.push((segments.len(), Vec::new()));
             }
             return;
@@ -384,7 +389,8 @@ mod tests {
             (2, "hello")
         );
         let full = read_lines("s", text.as_bytes(), Part::Full).expect("read");
-        assert_eq!((full.event_count, full.loaded_segment_index), (3, None));
+        assert_eq!((full.event_count, full.loaded_segment_index), (4, None));
+        assert_eq!(full.events[2]["subtype"], "compact_boundary");
         let beyond = read_lines("s", text.as_bytes(), Part::One(9)).expect("read");
         assert_eq!((beyond.event_count, beyond.loaded_segment_index), (0, None));
     }

@@ -2,7 +2,7 @@
 
 use super::of_agent;
 use crate::app::App;
-use http::Method;
+use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serve::table::{get, post};
@@ -84,13 +84,17 @@ pub(super) fn session(cx: &Cx<App>) -> Result<String, Fault> {
     let id = cx.path.get("id");
     SessionId::parse(id)
         .map(String::from)
-        .map_err(|_| Fault::missing(format!("Session not found: {id}")))
+        .map_err(|_| Fault::missing("Session not found"))
 }
 
 async fn take_turn(
     cx: Cx<App>,
     WithQuery(query, body): WithQuery<TextQuery, ChatBody>,
 ) -> Result<Live, Fault> {
+    if let Some(name) = forbidden_attachment(&body) {
+        let detail = format!("files of this kind cannot be attached: {name}");
+        return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
     let (feed, live) = serve::live::open(&cx.limits, &cx.stop);
     let domain = cx.app.domain.clone();
     // The turn must not end with the request: the client may leave at any time.
@@ -99,6 +103,18 @@ async fn take_turn(
         .agents
         .spawn(async move { domain.take_turn(body, query.text, &feed).await });
     Ok(live)
+}
+
+/// Name of an attachment that is a program.
+fn forbidden_attachment(body: &ChatBody) -> Option<&str> {
+    const PROGRAMS: [&str; 18] = [
+        "exe", "dll", "so", "dylib", "bat", "cmd", "ps1", "vbs", "app", "dmg", "pkg", "msi", "jar",
+        "war", "ear", "scr", "com", "pif",
+    ];
+    let names = body.attachments.iter().flatten().filter_map(|a| a.get("fileName")?.as_str());
+    let ending = |name: &str| name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
+    let is_program = |end: String| PROGRAMS.contains(&end.as_str());
+    names.into_iter().find(|name| ending(name).is_some_and(is_program))
 }
 
 async fn stream(cx: Cx<App>, Query(query): Query<StreamQuery>) -> Result<Live, Fault> {
@@ -141,7 +157,10 @@ async fn status(cx: Cx<App>, (): ()) -> Result<Json<StreamStatus>, Fault> {
     let active = status
         .as_ref()
         .is_some_and(|s| s.turn.is_some() || s.waiting > 0);
-    let last_event_id = status.map_or(0, |s| s.last_id);
+    let last_event_id = match status {
+        Some(status) => status.last_id,
+        None => cx.app.domain.last_event(&session_id).await?,
+    };
     Ok(Json(StreamStatus {
         active,
         session_id,

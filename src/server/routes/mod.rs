@@ -31,7 +31,7 @@ impl From<DomainError> for Fault {
     fn from(error: DomainError) -> Fault {
         let said = error.to_string();
         match error {
-            DomainError::NoSession(_) | DomainError::NoTranscript => Fault::missing(said),
+            DomainError::NoSession | DomainError::NoTranscript => Fault::missing(said),
             DomainError::Bad(_) => Fault::bad(said),
             DomainError::NoStore(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),

@@ -14,7 +14,7 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
-pub use row::{Applied, Edit, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
+pub use row::{Applied, Handed, Edit, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
 
 use lane::Lane;
 use rusqlite::{Connection, Transaction, TransactionBehavior};

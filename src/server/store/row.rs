@@ -186,7 +186,7 @@ pub struct Applied {
     pub upto: i64,
     /// The new total of messages.
     pub message_count: Option<i64>,
-    /// New title.
+    /// A title, for a session that has none.
     pub title: Option<String>,
     /// New model.
     pub model: Option<String>,
@@ -194,8 +194,19 @@ pub struct Applied {
     pub last_accessed: Timestamp,
     /// The turn that ended among them.
     pub turn: Option<TurnRow>,
-    /// Whether the agent still has work whose end has not been seen.
-    pub live: bool,
+    /// The turn that ended with it, in the words of [`Handed::turn`].
+    pub ended: Option<String>,
+}
+
+/// A turn that was accepted and whose end has not been seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// Its id.
+    pub turn: String,
+    /// Its session.
+    pub session_id: String,
+    /// What was asked, as JSON; no secret is in it.
+    pub body: String,
 }
 
 /// Reads a row selected with [`COLUMNS`].

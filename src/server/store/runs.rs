@@ -1,31 +1,36 @@
 //! Runs and turns: how far each session's event log has been taken into its row, and what its
 //! turns cost. Both follow the log; the log is the truth.
 
-use super::row::{Applied, TurnRow};
+use super::row::{Applied, Handed, TurnRow};
 use super::{SessionRow, Store, StoreError, row, sessions};
 use rusqlite::{Connection, OptionalExtension, params};
 use wire::Timestamp;
 
 impl Store {
     /// The start of a turn, in one step: adds `row` if there is no session of this id, sets its
-    /// last access and marks it live. False if there is no session and no row was given; then
-    /// nothing is written.
+    /// last access and keeps what was asked until the turn's end is seen. False if there is no
+    /// session and no row was given; then nothing is written.
     pub async fn begin_turn(
         &self,
         row: Option<SessionRow>,
-        id: &str,
+        handed: Handed,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let id = id.to_owned();
         self.write(move |change| {
+            let id = &handed.session_id;
             if let Some(mut row) = row {
-                row.id.clone_from(&id);
+                row.id.clone_from(id);
                 sessions::insert(change, &row)?;
             }
-            if !sessions::touch(change, &id, at)? {
+            if !sessions::touch(change, id, at)? {
                 return Ok(false);
             }
-            set_live(change, &id, true)?;
+            change
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO handed (turn, session_id, body, at) \
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![handed.turn, id, handed.body, at.to_stored()])?;
             Ok(true)
         })
         .await
@@ -38,20 +43,25 @@ impl Store {
         self.write(move |change| apply(change, &id, &applied)).await
     }
 
-    /// Marks a session as having no work in hand, whatever the log says: for work that never
-    /// reached an agent, or whose agent is known to be gone.
-    pub async fn end_run(&self, id: &str) -> Result<(), StoreError> {
-        let id = id.to_owned();
-        self.write(move |change| set_live(change, &id, false)).await
+    /// Forgets a turn that was accepted and came to nothing: no agent took it.
+    pub async fn drop_turn(&self, turn: &str) -> Result<(), StoreError> {
+        let turn = turn.to_owned();
+        self.write(move |change| drop_handed(change, &turn)).await
     }
 
-    /// Sessions whose agent was handed work not yet seen to its end, each with the id of the
-    /// last event taken in (0: none).
-    pub async fn live_runs(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        self.read(|connection| {
+    /// Turns whose end has not been seen, oldest first: all, or those of one session.
+    pub async fn handed(&self, session: Option<&str>) -> Result<Vec<Handed>, StoreError> {
+        let session = session.map(str::to_owned);
+        self.read(move |connection| {
             connection
-                .prepare_cached("SELECT session_id, applied_id FROM runs WHERE live <> 0")?
-                .query_map([], |run| Ok((run.get(0)?, run.get(1)?)))?
+                .prepare_cached(
+                    "SELECT turn, session_id, body FROM handed \
+                     WHERE ?1 IS NULL OR session_id = ?1 ORDER BY at, rowid",
+                )?
+                .query_map([session], |row| {
+                    let (turn, session_id, body) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    Ok(Handed { turn, session_id, body })
+                })?
                 .collect()
         })
         .await
@@ -93,7 +103,7 @@ fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Resu
     connection
         .prepare_cached(
             "UPDATE sessions SET message_count = COALESCE(?2, message_count), \
-             title = COALESCE(?3, title), model = COALESCE(?4, model), last_accessed = ?5 \
+             title = COALESCE(title, ?3), model = COALESCE(?4, model), last_accessed = ?5 \
              WHERE id = ?1",
         )?
         .execute(params![
@@ -105,10 +115,13 @@ fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Resu
         ])?;
     connection
         .prepare_cached(
-            "INSERT INTO runs (session_id, applied_id, live) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (session_id) DO UPDATE SET applied_id = ?2, live = ?3",
+            "INSERT INTO runs (session_id, applied_id) VALUES (?1, ?2) \
+             ON CONFLICT (session_id) DO UPDATE SET applied_id = ?2",
         )?
-        .execute(params![id, applied.upto, applied.live])?;
+        .execute(params![id, applied.upto])?;
+    if let Some(ended) = &applied.ended {
+        drop_handed(connection, ended)?;
+    }
     if let Some(turn) = &applied.turn {
         keep_turn(connection, id, turn)?;
     }
@@ -123,14 +136,9 @@ fn applied_id(connection: &Connection, id: &str) -> rusqlite::Result<i64> {
     Ok(found.unwrap_or(0))
 }
 
-fn set_live(connection: &Connection, id: &str, live: bool) -> rusqlite::Result<()> {
-    let sql = if live {
-        "INSERT INTO runs (session_id, live) VALUES (?1, 1) \
-         ON CONFLICT (session_id) DO UPDATE SET live = 1"
-    } else {
-        "UPDATE runs SET live = 0 WHERE session_id = ?1"
-    };
-    connection.prepare_cached(sql)?.execute([id]).map(|_| ())
+fn drop_handed(connection: &Connection, turn: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM handed WHERE turn = ?1";
+    connection.prepare_cached(sql)?.execute([turn]).map(|_| ())
 }
 
 fn keep_turn(connection: &Connection, id: &str, turn: &TurnRow) -> rusqlite::Result<()> {

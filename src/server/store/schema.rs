@@ -61,8 +61,13 @@ const ROOT_DIRECTORIES: &str = "
 const OURS: &str = "
     CREATE TABLE IF NOT EXISTS runs (
         session_id TEXT PRIMARY KEY,
-        applied_id INTEGER NOT NULL DEFAULT 0,
-        live INTEGER NOT NULL DEFAULT 0
+        applied_id INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE IF NOT EXISTS handed (
+        turn TEXT PRIMARY KEY,
+        session_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        at TEXT NOT NULL
     );
     CREATE TABLE IF NOT EXISTS turns (
         session_id TEXT,

@@ -51,7 +51,7 @@ impl Store {
         self.write(move |change| {
             // By hand, not by cascade: `runs` and `turns` have no foreign key, and rows that the
             // predecessor left behind (trap 71) have no session to cascade from.
-            for table in ["session_tags", "session_contexts", "runs", "turns"] {
+            for table in ["session_tags", "session_contexts", "runs", "handed", "turns"] {
                 let sql = format!("DELETE FROM {table} WHERE session_id = ?1");
                 change.prepare_cached(&sql)?.execute([&id])?;
             }

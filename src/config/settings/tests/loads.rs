@@ -49,7 +49,7 @@ fn with_nothing_said_the_defaults_hold() {
             "http://127.0.0.1:3337"
         ]
     );
-    assert!(!settings.is_wide());
+    assert!(settings.host.is_loopback());
     assert!(
         loaded.warnings.is_empty() && loaded.problem.is_none(),
         "{loaded:?}"
@@ -89,7 +89,7 @@ fn the_stronger_source_counts_and_each_value_says_whose_it_is() {
     assert_eq!(of("default_model"), (json!(null), Origin::Default));
     assert_eq!(loaded.get("unknown_thing"), None);
     assert_eq!(loaded.show().len(), KEYS.len());
-    assert!(loaded.settings.is_wide());
+    assert!(!loaded.settings.host.to_canonical().is_loopback());
     assert_eq!(loaded.settings.db_path, Some(place.path("home/db")));
     let [warning] = &loaded.warnings[..] else {
         panic!("{:?}", loaded.warnings)
@@ -125,7 +125,7 @@ fn names_that_belong_to_everybody_are_taken_only_if_they_fit() {
             .all(|warning| !warning.contains("two words"))
     );
     assert_eq!(
-        (loaded.settings.port, loaded.settings.is_wide()),
+        (loaded.settings.port, !loaded.settings.host.to_canonical().is_loopback()),
         (3333, false)
     );
     assert!(loaded.problem.is_none());
@@ -138,7 +138,7 @@ fn names_that_belong_to_everybody_are_taken_only_if_they_fit() {
     place.env("AUTH_MODE", "");
     let loaded = place.load();
     assert_eq!(loaded.settings.port, 4000);
-    assert!(loaded.settings.is_wide() && loaded.settings.debug);
+    assert!(!loaded.settings.host.to_canonical().is_loopback() && loaded.settings.debug);
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn loopback_in_any_spelling_is_not_wide() {
     ] {
         let mut place = Place::new();
         place.env("PARACHUTE_HOST", host);
-        assert_eq!(place.load().settings.is_wide(), wide, "{host}");
+        assert_eq!(!place.load().settings.host.to_canonical().is_loopback(), wide, "{host}");
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn play(role: &str) {
         }
         "logs" => {
             assert!(log::to_journal());
-            log::init("stand-in");
+            log::init("stand-in", None);
             // The name begins as those of our crates do, so that it is heard.
             const OURS: &str = "parachute_test";
             tracing::warn!(target: OURS, session = "s-1", turn = 3, "fields of an event");

@@ -1,7 +1,7 @@
 //! Turns that begin, pieces of the event log that are taken in once.
 
 use super::{at, chat, store};
-use crate::store::{Applied, TurnRow};
+use crate::store::{Applied, Handed, TurnRow};
 
 fn piece(upto: i64) -> Applied {
     Applied {
@@ -11,8 +11,12 @@ fn piece(upto: i64) -> Applied {
         model: None,
         last_accessed: at("2026-01-01T12:00:00Z"),
         turn: None,
-        live: false,
+        ended: None,
     }
+}
+
+fn handed(turn: &str, session: &str) -> Handed {
+    Handed { turn: turn.into(), session_id: session.into(), body: "{}".into() }
 }
 
 fn turn(number: i64) -> TurnRow {
@@ -31,68 +35,45 @@ fn turn(number: i64) -> TurnRow {
 }
 
 #[tokio::test]
-async fn a_turn_begins_with_its_row_and_is_live_until_its_end_is_seen() {
+async fn a_turn_begins_with_its_row_and_is_kept_until_its_end_is_seen() {
     let store = store();
     let began = at("2026-01-02T00:00:00Z");
-    assert!(
-        !store.begin_turn(None, "s", began).await.unwrap(),
-        "no session, no row"
-    );
-    assert!(store.live_runs().await.unwrap().is_empty());
-    assert!(
-        store
-            .begin_turn(Some(chat("other-id", 1)), "s", began)
-            .await
-            .unwrap()
-    );
+    let kept = async || -> Vec<String> {
+        store.handed(None).await.unwrap().into_iter().map(|h| h.turn).collect()
+    };
+    assert!(!store.begin_turn(None, handed("t0", "s"), began).await.unwrap(), "no session");
+    assert!(kept().await.is_empty());
+    let row = Some(chat("other-id", 1));
+    assert!(store.begin_turn(row, handed("t1", "s"), began).await.unwrap());
     let row = store.session("s").await.unwrap().unwrap();
-    assert_eq!(
-        (row.created_at, row.last_accessed),
-        (at("2026-01-01T12:00:00Z"), began)
-    );
-    assert_eq!(store.live_runs().await.unwrap(), [("s".to_owned(), 0)]);
-
-    store
-        .apply(
-            "s",
-            Applied {
-                live: true,
-                ..piece(3)
-            },
-        )
-        .await
-        .unwrap();
-    assert_eq!(store.live_runs().await.unwrap(), [("s".to_owned(), 3)]);
-    store.apply("s", piece(7)).await.unwrap();
-    assert!(store.live_runs().await.unwrap().is_empty());
-    assert_eq!(store.applied("s").await.unwrap(), 7);
-    assert_eq!(store.applied("nobody").await.unwrap(), 0);
+    assert_eq!((row.created_at, row.last_accessed), (at("2026-01-01T12:00:00Z"), began));
 
     let mut again = chat("s", 9);
     again.title = Some("not taken".into());
-    store
-        .begin_turn(Some(again), "s", at("2026-01-05T00:00:00Z"))
-        .await
-        .unwrap();
+    let later = at("2026-01-05T00:00:00Z");
+    assert!(store.begin_turn(Some(again), handed("t2", "s"), later).await.unwrap());
     let row = store.session("s").await.unwrap().unwrap();
-    assert_eq!(
-        (row.title, row.created_at),
-        (None, at("2026-01-01T12:00:00Z"))
-    );
-    assert_eq!(
-        store.live_runs().await.unwrap(),
-        [("s".to_owned(), 7)],
-        "the place is kept"
-    );
-    store.end_run("s").await.unwrap();
-    assert!(store.live_runs().await.unwrap().is_empty());
+    assert_eq!((row.title, row.created_at), (None, at("2026-01-01T12:00:00Z")));
+    assert_eq!(kept().await, ["t1", "t2"]);
+    assert!(store.handed(Some("x")).await.unwrap().is_empty());
+    assert_eq!(store.handed(Some("s")).await.unwrap()[0], handed("t1", "s"));
+
+    store.apply("s", piece(3)).await.unwrap();
+    assert_eq!(kept().await, ["t1", "t2"], "no end was seen");
+    let ended = Applied { ended: Some("t1".into()), ..piece(7) };
+    store.apply("s", ended).await.unwrap();
+    assert_eq!(kept().await, ["t2"]);
+    store.drop_turn("t2").await.unwrap();
+    assert!(kept().await.is_empty());
+    assert_eq!(store.applied("s").await.unwrap(), 7);
+    assert_eq!(store.applied("nobody").await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn a_piece_of_the_log_counts_once() {
     let store = store();
     store
-        .begin_turn(Some(chat("s", 1)), "s", at("2026-01-02T00:00:00Z"))
+        .begin_turn(Some(chat("s", 1)), handed("t", "s"), at("2026-01-02T00:00:00Z"))
         .await
         .unwrap();
     let applied = Applied {
@@ -136,17 +117,17 @@ async fn a_piece_of_the_log_counts_once() {
 async fn a_log_that_outlives_its_session_brings_nothing_back() {
     let store = store();
     store
-        .begin_turn(Some(chat("s", 1)), "s", at("2026-01-02T00:00:00Z"))
+        .begin_turn(Some(chat("s", 1)), handed("t", "s"), at("2026-01-02T00:00:00Z"))
         .await
         .unwrap();
     store.delete_session("s").await.unwrap();
     let late = Applied {
         turn: Some(turn(1)),
-        live: true,
+        ended: Some("t".into()),
         ..piece(5)
     };
     assert!(!store.apply("s", late).await.unwrap());
-    assert!(store.live_runs().await.unwrap().is_empty());
+    assert!(store.handed(None).await.unwrap().is_empty());
     assert!(store.turns("s").await.unwrap().is_empty());
     assert_eq!(store.session("s").await.unwrap(), None);
 }

@@ -294,11 +294,11 @@ async fn deleting_takes_everything_along() {
     let (_folder, path) = folder();
     let store = Store::open(&path).unwrap();
     store
-        .begin_turn(Some(chat("d", 1)), "d", at("2026-01-02T00:00:00Z"))
+        .begin_turn(Some(chat("d", 1)), handed("d"), at("2026-01-02T00:00:00Z"))
         .await
         .unwrap();
     store
-        .begin_turn(Some(chat("e", 1)), "e", at("2026-01-02T00:00:00Z"))
+        .begin_turn(Some(chat("e", 1)), handed("e"), at("2026-01-02T00:00:00Z"))
         .await
         .unwrap();
     store
@@ -313,7 +313,7 @@ async fn deleting_takes_everything_along() {
         .unwrap();
     assert!(store.delete_session("d").await.unwrap());
     assert!(!store.delete_session("d").await.unwrap());
-    assert_eq!(store.live_runs().await.unwrap(), [("e".to_owned(), 0)]);
+    assert_eq!(store.handed(None).await.unwrap(), [handed("e")]);
     store.close().await;
     let left = "SELECT session_id FROM session_tags UNION ALL SELECT session_id FROM turns
         UNION ALL SELECT session_id FROM session_contexts UNION ALL SELECT id FROM sessions";
@@ -331,4 +331,9 @@ proptest! {
         let found = super::super::sessions::find(&connection, &row.id).unwrap();
         prop_assert_eq!(found, Some(row));
     }
+}
+
+/// A turn of the session that has the same name.
+fn handed(name: &str) -> crate::store::Handed {
+    crate::store::Handed { turn: name.into(), session_id: name.into(), body: String::new() }
 }

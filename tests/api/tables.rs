@@ -1,0 +1,407 @@
+//! What the app reads of each answer (contract-core §1.1–§1.5, §2.2), with what the contract
+//! promises beside it. One table for each answer and event.
+
+use crate::dart::Dart::{
+    AnyList, AnyMap, Bool, Date, Int, Is, List, Map, Num, OneOf, Str, Strings,
+};
+use crate::dart::{Field, may, need, null};
+
+pub(crate) const ROOT: &[Field] = &[
+    need("name", Is("Parachute Computer")),
+    need("version", Str),
+    need("status", Is("running")),
+];
+
+pub(crate) const HEALTH: &[Field] = &[
+    need("status", Is("ok")),
+    need("timestamp", Int),
+    need("version", Str),
+    may("commit", Str),
+];
+
+pub(crate) const HEALTH_DETAILED: &[Field] = &[
+    need("status", Is("ok")),
+    need("timestamp", Int),
+    need("version", Str),
+    need(
+        "vault",
+        Map(&[
+            need("path", Str),
+            need("status", OneOf(&["ok", "inaccessible"])),
+        ]),
+    ),
+    need("modules", AnyList),
+    need(
+        "docker",
+        Map(&[
+            need("available", Bool),
+            need("image", Str),
+            may("image_exists", Bool),
+        ]),
+    ),
+    need(
+        "bots",
+        Map(&[
+            need("telegram", Map(&[need("running", Bool)])),
+            need("discord", Map(&[need("running", Bool)])),
+        ]),
+    ),
+    need("uptime", Num),
+];
+
+pub(crate) const KEYS: &[Field] = &[
+    need(
+        "keys",
+        List(&[
+            need("id", Str),
+            need("label", Str),
+            need("created_at", Date),
+            null("last_used_at", Date),
+        ]),
+    ),
+    need("auth_mode", OneOf(&["always", "remote", "disabled"])),
+];
+
+pub(crate) const KEY_MADE: &[Field] = &[
+    need("id", Str),
+    need("label", Str),
+    need("key", Str),
+    need("created_at", Date),
+];
+
+pub(crate) const KEY_DELETED: &[Field] = &[need("status", Is("deleted")), need("id", Str)];
+
+pub(crate) const AUTH_SETTINGS: &[Field] = &[
+    need("require_auth", OneOf(&["always", "remote", "disabled"])),
+    need("key_count", Int),
+];
+
+const SESSION_FIELDS: &[Field] = &[
+    need("id", Str),
+    null("title", Str),
+    need("module", Str),
+    need("source", Str),
+    null("workingDirectory", Str),
+    null("vaultRoot", Str),
+    null("model", Str),
+    need("messageCount", Int),
+    need("archived", Bool),
+    need("createdAt", Date),
+    need("lastAccessed", Date),
+    null("continuedFrom", Str),
+    null("agentType", Str),
+    null("trustLevel", OneOf(&["trusted", "untrusted"])),
+    null("linkedBotPlatform", Str),
+    null("linkedBotChatId", Str),
+    null("linkedBotChatType", Str),
+    null("workspaceId", Str),
+    null("metadata", AnyMap),
+];
+
+pub(crate) const SESSIONS: &[Field] = &[need("sessions", List(SESSION_FIELDS))];
+
+pub(crate) const SESSION_CHANGED: &[Field] =
+    &[need("success", Bool), null("session", Map(SESSION_FIELDS))];
+
+pub(crate) const SESSION: &[Field] = &{
+    let message = need(
+        "messages",
+        List(&[
+            need("role", OneOf(&["user", "assistant"])),
+            need("content", Str),
+            null("timestamp", Date),
+        ]),
+    );
+    let mut all = [message; 20];
+    let mut at = 0;
+    while at < SESSION_FIELDS.len() {
+        all[at] = SESSION_FIELDS[at];
+        at += 1;
+    }
+    all
+};
+
+pub(crate) const STATS: &[Field] = &[
+    need("total", Int),
+    need("active", Int),
+    need("archived", Int),
+    need(
+        "by_module",
+        Map(&[need("chat", Int), need("daily", Int), need("build", Int)]),
+    ),
+];
+
+pub(crate) const DELETED: &[Field] = &[need("success", Bool), need("deleted", Str)];
+
+pub(crate) const TRANSCRIPT: &[Field] = &[
+    need("sessionId", Str),
+    need(
+        "events",
+        List(&[
+            need("type", Str),
+            may("subtype", Str),
+            may("uuid", Str),
+            may("message", AnyMap),
+            may("isCompactSummary", Bool),
+            may("timestamp", Date),
+        ]),
+    ),
+    null("model", Str),
+    null("cwd", Str),
+    need("eventCount", Int),
+    need("totalEventCount", Int),
+    need(
+        "segments",
+        List(&[
+            need("index", Int),
+            need("isCompacted", Bool),
+            need("messageCount", Int),
+            need("eventCount", Int),
+            null("startTime", Str),
+            null("endTime", Str),
+            need("preview", Str),
+            need("loaded", Bool),
+        ]),
+    ),
+    need("segmentCount", Int),
+    null("loadedSegmentIndex", Int),
+];
+
+pub(crate) const STREAM_STATUS: &[Field] = &[need("active", Bool), need("sessionId", Str)];
+
+pub(crate) const ACTIVE_STREAMS: &[Field] = &[
+    need("streams", List(&[need("session_id", Str)])),
+    need("count", Int),
+];
+
+pub(crate) const ABORTED: &[Field] = &[
+    need("success", Bool),
+    need("message", Str),
+    need("sessionId", Str),
+];
+
+pub(crate) const ANSWERED: &[Field] = &[
+    need("success", Bool),
+    need("message", Str),
+    need("session_id", Str),
+    need("request_id", Str),
+];
+
+pub(crate) const SUCCESS: &[Field] = &[need("success", Bool)];
+
+pub(crate) const PENDING: &[Field] = &[
+    need(
+        "pending",
+        List(&[
+            need("id", Str),
+            need("tool_name", Str),
+            null("file_path", Str),
+            need("timestamp", Date),
+        ]),
+    ),
+    need("sessionId", Str),
+];
+
+pub(crate) const GRANTED: &[Field] = &[
+    need("success", Bool),
+    need("sessionId", Str),
+    need("requestId", Str),
+    null("pattern", Str),
+];
+
+pub(crate) const DENIED: &[Field] = &[
+    need("success", Bool),
+    need("sessionId", Str),
+    need("requestId", Str),
+];
+
+pub(crate) const DETAIL: &[Field] = &[need("detail", Str)];
+
+pub(crate) const UNAUTHORIZED: &[Field] =
+    &[need("error", Is("Unauthorized")), need("message", Str)];
+
+const RESUME: &[Field] = &[
+    need("method", OneOf(&["sdk_resume", "new"])),
+    need("is_new_session", Bool),
+    need("previous_message_count", Int),
+    need("sdk_session_available", Bool),
+    need("sdkSessionValid", Bool),
+    need("sdkResumeAttempted", Bool),
+    need("sdkResumeFailed", Bool),
+    need("contextInjected", Bool),
+    need("messagesInjected", Int),
+    need("tokensEstimate", Int),
+    need("previousMessageCount", Int),
+    need("loadedFromDisk", Bool),
+    need("cacheHit", Bool),
+];
+
+/// Each event of a stream by its `type`.
+pub(crate) const EVENTS: &[(&str, &[Field])] = &[
+    (
+        "session",
+        &[
+            null("sessionId", Str),
+            null("workingDirectory", Str),
+            need("resumeInfo", Map(RESUME)),
+            need("sessionResume", Map(RESUME)),
+            null("trustLevel", OneOf(&["trusted", "untrusted"])),
+            null("title", Str),
+        ],
+    ),
+    ("user_message", &[need("content", Str)]),
+    (
+        "warning",
+        &[
+            need("code", Str),
+            need("title", Str),
+            need("message", Str),
+            null("details", Strings),
+            null("sessionId", Str),
+        ],
+    ),
+    (
+        "prompt_metadata",
+        &[
+            need(
+                "promptSource",
+                OneOf(&["claude_code_preset", "agent", "custom"]),
+            ),
+            null("promptSourcePath", Str),
+            need("contextFiles", Strings),
+            need("contextTokens", Int),
+            need("contextTruncated", Bool),
+            null("agentName", Str),
+            need("availableAgents", Strings),
+            need("availableSkills", Strings),
+            need("availableMcps", Strings),
+            need("basePromptTokens", Int),
+            need("totalPromptTokens", Int),
+            need("trustMode", Bool),
+            null("workingDirectoryClaudeMd", Str),
+        ],
+    ),
+    (
+        "init",
+        &[need("tools", Strings), null("permissionMode", Str)],
+    ),
+    ("model", &[need("model", Str)]),
+    ("thinking", &[need("content", Str)]),
+    ("text", &[need("content", Str), need("delta", Str)]),
+    (
+        "tool_use",
+        &[need(
+            "tool",
+            Map(&[need("id", Str), need("name", Str), need("input", AnyMap)]),
+        )],
+    ),
+    (
+        "tool_result",
+        &[
+            need("toolUseId", Str),
+            need("content", Str),
+            need("isError", Bool),
+        ],
+    ),
+    (
+        "user_question",
+        &[
+            need("requestId", Str),
+            need("sessionId", Str),
+            need(
+                "questions",
+                List(&[
+                    need("question", Str),
+                    need("header", Str),
+                    need("multiSelect", Bool),
+                    need(
+                        "options",
+                        List(&[need("label", Str), need("description", Str)]),
+                    ),
+                ]),
+            ),
+        ],
+    ),
+    (
+        "permission_request",
+        &[
+            need("requestId", Str),
+            need("sessionId", Str),
+            need("toolName", Str),
+            need("input", AnyMap),
+            null("filePath", Str),
+            need("timeoutSeconds", Int),
+        ],
+    ),
+    (
+        "permission_denied",
+        &[
+            need("toolName", Str),
+            need("reason", Str),
+            need("message", Str),
+        ],
+    ),
+    (
+        "done",
+        &[
+            need("response", Str),
+            need("sessionId", Str),
+            null("workingDirectory", Str),
+            need("messageCount", Int),
+            null("model", Str),
+            need("durationMs", Int),
+            need("spawned", AnyList),
+            null(
+                "toolCalls",
+                List(&[need("id", Str), need("name", Str), need("input", AnyMap)]),
+            ),
+            null(
+                "permissionDenials",
+                List(&[need("tool_name", Str), need("reason", Str)]),
+            ),
+            null("sessionResume", Map(RESUME)),
+            null("title", Str),
+        ],
+    ),
+    (
+        "aborted",
+        &[
+            need("message", Str),
+            null("sessionId", Str),
+            null("partialResponse", Str),
+        ],
+    ),
+    (
+        "session_unavailable",
+        &[
+            need("reason", OneOf(&["sdk_error", "sdk_session_not_found"])),
+            need("sessionId", Str),
+            need("hasMarkdownHistory", Bool),
+            need("messageCount", Int),
+            need("message", Str),
+        ],
+    ),
+    ("error", &[need("error", Str), may("sessionId", Str)]),
+    (
+        "typed_error",
+        &[
+            need("code", Str),
+            need("title", Str),
+            need("message", Str),
+            need(
+                "actions",
+                List(&[
+                    need("key", Str),
+                    need("label", Str),
+                    need("action", OneOf(ACTIONS)),
+                ]),
+            ),
+            need("canRetry", Bool),
+            null("retryDelayMs", Int),
+            null("originalError", Str),
+            null("sessionId", Str),
+        ],
+    ),
+];
+
+const ACTIONS: &[&str] = &["retry", "settings", "reauth", "dismiss", "new_session"];

@@ -1,0 +1,328 @@
+//! Every answer against the types the app parses (contract-core §1.1–§1.5), and every event of
+//! a stream (§2.2). A field that is missing or mistyped fails, and each table is shown to find
+//! that.
+
+use crate::dart::{Field, faults, unguarded};
+use crate::past::{self, FIRST, SECOND};
+use crate::tables as t;
+use http::Method;
+use parachute_tests::{Answer, Caller, Home, Stream};
+use serde_json::{Value, json};
+
+fn parses(answer: &Answer, status: u16, fields: &'static [Field]) -> Value {
+    let json = answer.json();
+    assert_eq!(answer.status, status, "{json}");
+    assert_eq!(faults(&json, fields), Vec::<String>::new(), "{json}");
+    assert_eq!(unguarded(&json, fields), Vec::<String>::new());
+    let kind = answer.headers["content-type"].to_str().expect("text");
+    assert_eq!(kind, "application/json");
+    json
+}
+
+async fn get(caller: &Caller, path: &str, fields: &'static [Field]) -> Value {
+    parses(&caller.get(path).await, 200, fields)
+}
+
+/// Every event fits its table; those of no table are ones the app ignores.
+fn events_parse(stream: &Stream) {
+    for (_, event) in &stream.events {
+        let kind = event["type"].as_str().expect("a type");
+        let table = t::EVENTS.iter().find(|(name, _)| *name == kind);
+        let (_, fields) = table.unwrap_or_else(|| panic!("{kind} is in no table"));
+        assert_eq!(faults(event, fields), Vec::<String>::new(), "{event}");
+        assert_eq!(unguarded(event, fields), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn root_and_health() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    get(&local, "/", t::ROOT).await;
+    let basic = get(&local, "/api/health", t::HEALTH).await;
+    assert!(basic.get("vault").is_none(), "{basic}");
+    let detailed = get(&local, "/api/health?detailed=true", t::HEALTH_DETAILED).await;
+    assert_eq!(
+        detailed["vault"]["path"],
+        home.vault().to_str().expect("text")
+    );
+}
+
+#[tokio::test]
+async fn keys_and_who_has_to_show_one() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    assert_eq!(
+        get(&local, "/api/auth/keys", t::KEYS).await["keys"],
+        json!([])
+    );
+    let made = local
+        .post("/api/auth/keys", &json!({ "label": "phone" }))
+        .await;
+    let made = parses(&made, 200, t::KEY_MADE);
+    let unused = get(&local, "/api/auth/keys", t::KEYS).await;
+    assert_eq!(unused["keys"][0]["last_used_at"], Value::Null);
+    get(&local, "/api/auth/settings", t::AUTH_SETTINGS).await;
+    let always = json!({ "require_auth": "always" });
+    let put = local.send(Method::PUT, "/api/auth/settings", &always).await;
+    assert_eq!(parses(&put, 200, t::AUTH_SETTINGS)["key_count"], 1);
+    parses(&local.get("/api/chat").await, 401, t::UNAUTHORIZED);
+    let key = made["key"].as_str().expect("a key");
+    get(
+        &local.clone().with("x-api-key", key),
+        "/api/chat",
+        t::SESSIONS,
+    )
+    .await;
+    let used = get(&local, "/api/auth/keys", t::KEYS).await;
+    assert!(used["keys"][0]["last_used_at"].is_string(), "{used}");
+    let path = format!("/api/auth/keys/{}", made["id"].as_str().expect("an id"));
+    parses(
+        &local.ask(Method::DELETE, &path, None).await,
+        200,
+        t::KEY_DELETED,
+    );
+    parses(
+        &local.ask(Method::DELETE, &path, None).await,
+        404,
+        t::DETAIL,
+    );
+    let sometimes = json!({ "require_auth": "sometimes" });
+    parses(
+        &local
+            .send(Method::PUT, "/api/auth/settings", &sometimes)
+            .await,
+        400,
+        t::DETAIL,
+    );
+}
+
+#[tokio::test]
+async fn sessions_of_the_predecessor() {
+    let home = Home::new();
+    past::leave_in(&home);
+    let server = home.server().await;
+    let local = server.local();
+    let list = get(&local, "/api/chat?limit=500", t::SESSIONS).await;
+    assert_eq!(list["sessions"].as_array().map(Vec::len), Some(2));
+    get(
+        &local,
+        "/api/chat?archived=true&search=x&workspaceId=y",
+        t::SESSIONS,
+    )
+    .await;
+    get(&local, "/api/chat/stats", t::STATS).await;
+    get(&local, &format!("/api/chat/{FIRST}"), t::SESSION).await;
+    get(&local, &format!("/api/chat/{SECOND}"), t::SESSION).await;
+    for query in ["", "?full=true", "?segment=0", "?after_compact=false"] {
+        get(
+            &local,
+            &format!("/api/chat/{FIRST}/transcript{query}"),
+            t::TRANSCRIPT,
+        )
+        .await;
+    }
+    parses(
+        &local.get(&format!("/api/chat/{SECOND}/transcript")).await,
+        404,
+        t::DETAIL,
+    );
+    get(
+        &local,
+        &format!("/api/chat/{FIRST}/stream-status"),
+        t::STREAM_STATUS,
+    )
+    .await;
+    get(&local, "/api/chat/active-streams", t::ACTIVE_STREAMS).await;
+    get(
+        &local,
+        &format!("/api/chat/{FIRST}/permissions"),
+        t::PENDING,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_a_session() {
+    let home = Home::new();
+    past::leave_in(&home);
+    let server = home.server().await;
+    let local = server.local();
+    for verb in ["archive", "unarchive"] {
+        let path = format!("/api/chat/{FIRST}/{verb}");
+        parses(
+            &local.ask(Method::POST, &path, None).await,
+            200,
+            t::SESSION_CHANGED,
+        );
+    }
+    let sheet = json!({ "trustLevel": "trusted", "workspaceId": "", "responseMode": "all_messages",
+        "mentionPattern": "@me" });
+    let path = format!("/api/chat/{SECOND}/activate");
+    parses(&local.post(&path, &sheet).await, 200, t::SESSION_CHANGED);
+    parses(&local.post(&path, &sheet).await, 400, t::DETAIL);
+    let path = format!("/api/chat/{SECOND}/config");
+    let changed = parses(
+        &local
+            .send(Method::PATCH, &path, &json!({ "trust_level": "sandboxed" }))
+            .await,
+        200,
+        t::SESSION_CHANGED,
+    );
+    assert_eq!(changed["session"]["trustLevel"], "untrusted");
+    parses(
+        &local.send(Method::PATCH, &path, &json!({})).await,
+        400,
+        t::DETAIL,
+    );
+    let path = format!("/api/chat/{FIRST}");
+    parses(
+        &local.ask(Method::DELETE, &path, None).await,
+        200,
+        t::DELETED,
+    );
+    parses(
+        &local.ask(Method::DELETE, &path, None).await,
+        404,
+        t::DETAIL,
+    );
+    parses(&local.get(&path).await, 404, t::DETAIL);
+}
+
+#[tokio::test]
+async fn events_of_a_turn_with_thinking_and_tools() {
+    let home = Home::new();
+    let server = home.server().await;
+    let body = json!({
+        "message": "go @@{\"n\":40,\"thinking\":5,\"tools\":2}@@", "sessionId": "new",
+        "module": "chat", "model": "sonnet", "contexts": [""], "trustLevel": "trusted",
+    });
+    let stream = server.local().chat("", &body).await.whole().await;
+    assert_eq!(
+        stream.headers["content-type"],
+        "text/event-stream; charset=utf-8"
+    );
+    events_parse(&stream);
+    for kind in [
+        "session",
+        "user_message",
+        "prompt_metadata",
+        "init",
+        "model",
+        "thinking",
+        "text",
+        "tool_use",
+        "tool_result",
+        "done",
+    ] {
+        stream.event(kind);
+    }
+    let session = stream.session();
+    get(&server.local(), &format!("/api/chat/{session}"), t::SESSION).await;
+    get(
+        &server.local(),
+        &format!("/api/chat/{session}/transcript"),
+        t::TRANSCRIPT,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn events_and_answers_while_somebody_is_asked() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    let body = json!({
+        "message": "go @@{\"n\":4,\"ask\":\"Write\",\"question\":true}@@", "permissionMode": "ask",
+    });
+    let mut stream = local.chat("", &body).await;
+    assert!(
+        stream.until("permission_request").await,
+        "{:?}",
+        stream.kinds()
+    );
+    let at = format!("/api/chat/{}", stream.session());
+    get(&local, &format!("{at}/stream-status"), t::STREAM_STATUS).await;
+    get(&local, "/api/chat/active-streams", t::ACTIVE_STREAMS).await;
+    let pending = get(&local, &format!("{at}/permissions"), t::PENDING).await;
+    let request = pending["pending"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let inject = local
+        .post(&format!("{at}/inject"), &json!({ "message": "and more" }))
+        .await;
+    parses(&inject, 200, t::SUCCESS);
+    let deny = json!({ "requestId": request });
+    let denied = local.post(&format!("{at}/permissions/deny"), &deny).await;
+    parses(&denied, 200, t::DENIED);
+    let again = local.post(&format!("{at}/permissions/deny"), &deny).await;
+    parses(&again, 404, t::DETAIL);
+    assert!(stream.until("user_question").await, "{:?}", stream.kinds());
+    let request = stream.event("user_question")["requestId"].clone();
+    let answers = json!({ "request_id": request, "answers": { "Which fruit do you want?": "Plum",
+        "Which colours?": ["Red", "Blue"] } });
+    parses(
+        &local.post(&format!("{at}/answer"), &answers).await,
+        200,
+        t::ANSWERED,
+    );
+    let stream = stream.whole().await;
+    events_parse(&stream);
+    stream.event("permission_denied");
+    stream.event("done");
+}
+
+#[tokio::test]
+async fn events_of_turns_that_end_otherwise() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    for (message, last) in [
+        ("x @@{\"n\":4,\"fail\":\"crash\"}@@", "typed_error"),
+        ("x @@{\"n\":4,\"fail\":\"error_result\"}@@", "typed_error"),
+        ("", "error"),
+    ] {
+        let stream = local
+            .chat("", &json!({ "message": message }))
+            .await
+            .whole()
+            .await;
+        events_parse(&stream);
+        assert_eq!(stream.kinds().last().map(String::as_str), Some(last));
+    }
+    let body = json!({ "message": "x @@{\"n\":100000,\"delay_us\":1000}@@" });
+    let mut stream = local.chat("", &body).await;
+    assert!(stream.until("text").await);
+    let path = format!("/api/chat/{}/abort", stream.session());
+    parses(&local.ask(Method::POST, &path, None).await, 200, t::ABORTED);
+    let stream = stream.whole().await;
+    events_parse(&stream);
+    stream.event("aborted");
+    parses(&local.ask(Method::POST, &path, None).await, 404, t::DETAIL);
+}
+
+#[tokio::test]
+async fn a_grant_repeats_the_pattern() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    let body = json!({ "message": "go @@{\"ask\":\"Bash\"}@@", "permissionMode": "ask" });
+    let mut stream = local.chat("", &body).await;
+    assert!(
+        stream.until("permission_request").await,
+        "{:?}",
+        stream.kinds()
+    );
+    let at = format!("/api/chat/{}", stream.session());
+    // The predecessor took both spellings.
+    let grant = json!({
+        "request_id": stream.event("permission_request")["requestId"], "pattern": "Bash(touch *)",
+    });
+    let granted = local.post(&format!("{at}/permissions/grant"), &grant).await;
+    let granted = parses(&granted, 200, t::GRANTED);
+    assert_eq!(granted["pattern"], "Bash(touch *)");
+    events_parse(&stream.whole().await);
+}

@@ -1,0 +1,5 @@
+//! `parachute-bench`: one call, one exit status.
+
+fn main() -> std::process::ExitCode {
+    parachute_bench::main()
+}
