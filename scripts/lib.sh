@@ -17,7 +17,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 has_target() { [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$1/lib" ]; }
 
 # Prints the opening comment of the script that calls it.
-usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"; }
 
 # as_root CMD...: as root, by sudo where we are not.
 as_root() {

@@ -4,6 +4,7 @@
 use crate::fail::Fail;
 use crate::table::{Table, ago};
 use crate::term::Ink;
+use host::Native;
 use host::units::{UnitError, UnitStatus, Units};
 use serde_json::{Value, json};
 use wire::Timestamp;
@@ -12,15 +13,12 @@ use wire::Timestamp;
 pub(crate) const SERVICE: &str = "parachute.service";
 /// The server's units, in the order in which they have to be stopped: while the socket listens,
 /// the next connection starts the service again. With launchd one job is both.
-pub(crate) const UNITS: &[&str] = match cfg!(target_os = "macos") {
-    true => &[SERVICE],
-    false => &["parachute.socket", SERVICE],
+pub(crate) const UNITS: &[&str] = match Native::SOCKET_UNITS {
+    true => &["parachute.socket", SERVICE],
+    false => &[SERVICE],
 };
 /// The manager's name.
-pub(crate) const NAME: &str = match cfg!(target_os = "macos") {
-    true => "launchd",
-    false => "systemd",
-};
+pub(crate) const NAME: &str = Native::NAME;
 /// How the names of agents' units begin.
 const AGENTS: &str = "parachute-agent@";
 

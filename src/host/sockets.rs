@@ -192,7 +192,10 @@ mod tests {
     fn a_listener_that_never_accepts_still_counts() {
         let dir = room();
         let path = dir.path().join("a.sock");
-        let _deaf = UnixListener::bind(&path).unwrap();
+        // A short queue: a long one would take more descriptors than a process may have.
+        let deaf = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&deaf, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&deaf, 1).unwrap();
         let mut waiting = Vec::new();
         while let Ok(()) = knock_and_keep(&path, &mut waiting) {}
         assert_eq!(

@@ -20,6 +20,11 @@ pub async fn connect() -> Option<Native> {
 /// What can be done with units. An act is over when the manager says that its job ended, so
 /// after `start` the unit runs (one of `Type=notify` has said that it is ready).
 pub trait Units: Send + Sync {
+    /// The manager's own name.
+    const NAME: &'static str;
+    /// Whether a service's sockets are a unit of their own, `….socket`.
+    const SOCKET_UNITS: bool;
+
     /// Starts `unit`; one that runs stays as it is.
     fn start(&self, unit: &str) -> impl Future<Output = Result<(), UnitError>> + Send;
 

@@ -25,7 +25,8 @@ const METHODS: HeaderValue =
 impl Origins {
     /// Of these, such as `http://localhost:3333`.
     pub fn new(allowed: Vec<String>) -> Origins {
-        let host = |origin: &String| Some(host_of(origin.split_once("://")?.1).to_ascii_lowercase());
+        let host =
+            |origin: &String| Some(host_of(origin.split_once("://")?.1).to_ascii_lowercase());
         let hosts = allowed.iter().filter_map(host).collect();
         Origins { allowed, hosts }
     }
@@ -66,6 +67,9 @@ pub(crate) enum Passage {
 /// Judges `Host` and `Origin`, and answers preflights.
 pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Result<Passage, Fault> {
     let headers = req.headers();
+    if headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(Fault::bad("more than one Host header"));
+    }
     let host = match headers.get(header::HOST) {
         Some(host) => host
             .to_str()
@@ -73,7 +77,10 @@ pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Resu
         None => req.uri().authority().map_or("", |a| a.as_str()),
     };
     // On the Unix socket there is no name to rebind; the file's owner is the guard.
-    if matches!(peer, Peer::Tcp(_)) && !origins.names_us(host) {
+    // A request line with a whole URL names a host, too, and both have to be ours.
+    let asked = req.uri().authority().map_or(host, |a| a.as_str());
+    let ours = origins.names_us(host) && origins.names_us(asked);
+    if matches!(peer, Peer::Tcp(_)) && !ours {
         return Err(Fault::forbidden(format!(
             "host not allowed: {host:?}; use an address or localhost, or add it to cors_origins"
         )));

@@ -18,6 +18,7 @@ pub mod listen;
 pub mod live;
 pub mod openapi;
 pub mod table;
+mod taken;
 
 pub use answer::{App, Caller, Peer};
 pub use body::Body;

@@ -22,7 +22,7 @@ pub struct Limits {
     pub echo_bytes_max: usize,
     /// Pieces of a live stream that wait for a reader.
     pub feed_pieces_max: usize,
-    /// A reader that takes nothing for so long is cut; it can resume.
+    /// A client that takes nothing for so long is cut; a stream can be resumed.
     pub feed_stalled_seconds_max: u64,
     /// Silence on a live stream before a comment is sent.
     pub feed_silence_seconds_max: u64,
@@ -53,6 +53,10 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn stalled_time(&self) -> Duration {
+        Duration::from_secs(self.feed_stalled_seconds_max)
+    }
+
     pub(crate) fn head_time(&self) -> Duration {
         Duration::from_secs(self.head_seconds_max)
     }

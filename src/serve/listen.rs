@@ -7,6 +7,7 @@
 
 use crate::answer::{App, Peer, Service};
 use crate::body::Body;
+use crate::taken::Taken;
 use bytes::Bytes;
 use http_body::Frame;
 use hyper::server::conn::http1;
@@ -85,13 +86,13 @@ pub async fn serve<A: App>(doors: Vec<Door>, service: Arc<Service<A>>, pulse: Ar
 }
 
 /// Answers one connection to its end. Who is at the other end is told by whoever accepted it.
-pub async fn converse<A: App>(
-    stream: impl Stream + 'static,
-    peer: Peer,
-    service: Arc<Service<A>>,
-) {
+pub async fn converse<A: App>(stream: impl Stream + 'static, peer: Peer, service: Arc<Service<A>>) {
     let slot = None;
-    let talk = Talk { service, peer, slot };
+    let talk = Talk {
+        service,
+        peer,
+        slot,
+    };
     talk.run(Box::new(stream)).await;
 }
 
@@ -188,7 +189,10 @@ impl<A: App> Talk<A> {
             .header_read_timeout(limits.head_time())
             .max_buf_size(limits.head_bytes_max)
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), handle);
+            .serve_connection(
+                TokioIo::new(Taken::new(stream, limits.stalled_time())),
+                handle,
+            );
         let ended = tokio::select! {
             ended = &mut talk => ended,
             () = self.service.stop.cancelled() => {

@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod auth;
 pub mod chat;
+pub mod control;
 pub mod error;
 pub mod frames;
 pub mod health;

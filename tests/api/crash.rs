@@ -310,3 +310,97 @@ async fn a_torn_last_line_of_a_log_is_mended() {
         .await;
     assert_eq!(all.kinds().iter().filter(|k| *k == "done").count(), 2);
 }
+
+#[tokio::test]
+async fn a_turn_that_waits_behind_a_killed_one_is_taken() {
+    let home = Home::new();
+    let server = home.server().await;
+    let caller = server.local();
+    let body = json!({ "message": "x @@{\"tools\":1,\"tool_ms\":600000}@@" });
+    let mut first = caller.chat("text=delta", &body).await;
+    assert!(first.until("tool_use").await);
+    let session = first.session();
+    let body = json!({ "message": "y @@{\"text\":\"the next\"}@@", "sessionId": session });
+    let next = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.chat("text=delta", &body).await.whole().await }
+    });
+    // Its turn has been handed over once the row of the session was touched for it.
+    let used = shown(&caller, &session).await["lastAccessed"].clone();
+    eventually("the next turn is accepted", async || {
+        let now = shown(&caller, &session).await["lastAccessed"].clone();
+        (now != used || server.log().matches("turn accepted").count() == 2).then_some(())
+    })
+    .await;
+    kill(agent(&home));
+    let first = first.whole().await;
+    assert_eq!(first.event("typed_error")["code"], "agent_lost");
+    let next = next.await.expect("a turn");
+    next.event("done");
+    assert_eq!(next.heard.texts.concat(), "the next");
+    let again = caller
+        .resume(&session, "text=delta", 0)
+        .await
+        .expect("a replay")
+        .whole()
+        .await;
+    let ends = again.kinds();
+    let ends = ends.iter().filter(|k| *k == "done" || *k == "typed_error");
+    assert_eq!(ends.collect::<Vec<_>>(), ["typed_error", "done"]);
+}
+
+#[tokio::test]
+async fn server_and_agent_killed_at_once_leave_a_turn_that_ends_in_words() {
+    let home = Home::new();
+    let mut server = home.server().await;
+    let caller = server.local();
+    let body = json!({ "message": "x @@{\"n\":20,\"tools\":1,\"tool_ms\":600000}@@" });
+    let mut stream = caller.chat("text=delta", &body).await;
+    assert!(stream.until("tool_use").await);
+    let session = stream.session();
+    let heard = std::mem::take(&mut stream.heard);
+    kill(agent(&home));
+    server.crash_and_restart();
+    let mut stream = caller
+        .resume(&session, "text=delta", heard.last_id)
+        .await
+        .expect("taken up");
+    stream.heard = heard;
+    let stream = stream.whole().await;
+    assert_eq!(stream.event("typed_error")["code"], "agent_lost");
+    let count = stream.event("typed_error")["messageCount"].clone();
+    eventually("the database takes it in", async || {
+        (shown(&caller, &session).await["messageCount"] == count).then_some(())
+    })
+    .await;
+    let active = caller.get("/api/chat/active-streams").await.json();
+    assert_eq!(active["count"], 0);
+    let body = json!({ "message": "next @@{\"n\":3}@@", "sessionId": session });
+    let next = caller.chat("", &body).await.whole().await;
+    next.event("done");
+    assert_eq!(tool_calls(&home), 1, "the call was made again");
+}
+
+#[tokio::test]
+async fn a_session_that_is_deleted_in_mid_turn_is_gone() {
+    let home = Home::new();
+    let server = home.server().await;
+    let caller = server.local();
+    let body = json!({ "message": "x @@{\"n\":100000,\"delay_us\":1000}@@" });
+    let mut stream = caller.chat("text=delta", &body).await;
+    assert!(stream.until("text").await);
+    let session = stream.session();
+    let path = format!("/api/chat/{session}");
+    let deleted = caller.ask(http::Method::DELETE, &path, None).await;
+    assert_eq!(deleted.status, 200);
+    let last = stream.whole().await.kinds().last().cloned();
+    assert_eq!(last.as_deref(), Some("aborted"));
+    assert_eq!(caller.get(&path).await.status, 404);
+    eventually("its agent leaves", async || {
+        home.agents().is_empty().then_some(())
+    })
+    .await;
+    assert!(!home.run(&session).exists(), "its log stays");
+    let list = caller.get("/api/chat").await.json();
+    assert_eq!(list, json!({ "sessions": [] }));
+}

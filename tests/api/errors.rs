@@ -133,7 +133,7 @@ async fn a_cli_that_says_it_is_old() {
 #[tokio::test]
 async fn a_program_that_is_no_cli() {
     let mut home = Home::new();
-    home.set("CLAUDE_PATH", "/usr/bin/yes");
+    home.set("CLAUDE_PATH", "/bin/echo");
     ends_with(&home, "hello", "cli_failed", "claude_path").await;
 }
 

@@ -6,6 +6,7 @@
 
 mod broken_streams;
 mod chat;
+mod compare;
 mod control;
 mod crash;
 mod dart;
@@ -14,7 +15,9 @@ mod doors;
 mod errors;
 mod golden;
 mod golden_file;
+mod http;
 mod input;
+mod keys;
 mod made_up;
 mod past;
 mod rng;

@@ -8,6 +8,7 @@ use crate::tables as t;
 use http::Method;
 use parachute_tests::{Answer, Caller, Home, Stream};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn parses(answer: &Answer, status: u16, fields: &'static [Field]) -> Value {
     let json = answer.json();
@@ -31,6 +32,67 @@ fn events_parse(stream: &Stream) {
         let (_, fields) = table.unwrap_or_else(|| panic!("{kind} is in no table"));
         assert_eq!(faults(event, fields), Vec::<String>::new(), "{event}");
         assert_eq!(unguarded(event, fields), Vec::<String>::new());
+    }
+}
+
+/// Every door and what its answer is judged by; a new door needs a table.
+const JUDGED: &[(&str, &str, &[Field])] = &[
+    ("GET", "/", t::ROOT),
+    ("GET", "/api/health", t::HEALTH_DETAILED),
+    ("GET", "/openapi.json", &[]),
+    ("GET", "/api/auth/keys", t::KEYS),
+    ("POST", "/api/auth/keys", t::KEY_MADE),
+    ("DELETE", "/api/auth/keys/{key_id}", t::KEY_DELETED),
+    ("GET", "/api/auth/settings", t::AUTH_SETTINGS),
+    ("PUT", "/api/auth/settings", t::AUTH_SETTINGS),
+    ("POST", "/api/chat", EVENTS),
+    ("GET", "/api/chat/active-streams", t::ACTIVE_STREAMS),
+    ("GET", "/api/chat/{id}/stream", EVENTS),
+    ("GET", "/api/chat/{id}/stream-status", t::STREAM_STATUS),
+    ("POST", "/api/chat/{id}/abort", t::ABORTED),
+    ("POST", "/api/chat/{id}/answer", t::ANSWERED),
+    ("POST", "/api/chat/{id}/inject", t::SUCCESS),
+    ("GET", "/api/chat", t::SESSIONS),
+    ("GET", "/api/chat/stats", t::STATS),
+    ("GET", "/api/chat/{id}", t::SESSION),
+    ("DELETE", "/api/chat/{id}", t::DELETED),
+    ("POST", "/api/chat/{id}/archive", t::SESSION_CHANGED),
+    ("POST", "/api/chat/{id}/unarchive", t::SESSION_CHANGED),
+    ("POST", "/api/chat/{id}/activate", t::SESSION_CHANGED),
+    ("PATCH", "/api/chat/{id}/config", t::SESSION_CHANGED),
+    ("GET", "/api/chat/{id}/transcript", t::TRANSCRIPT),
+    ("GET", "/api/chat/{id}/permissions", t::PENDING),
+    ("POST", "/api/chat/{id}/permissions/grant", t::GRANTED),
+    ("POST", "/api/chat/{id}/permissions/deny", t::DENIED),
+];
+
+/// A stream; its events have a table each.
+const EVENTS: &[Field] = &[];
+
+#[test]
+fn every_door_has_a_table_and_says_its_fields_in_the_api_document() {
+    let table = parachute_server::routes::table();
+    let document: Value = serde_json::from_slice(&table.openapi()).expect("JSON");
+    let doors = table.doors().iter();
+    let doors: BTreeSet<(&str, &str)> = doors
+        .map(|d| (d.route.method.as_str(), d.route.path))
+        .collect();
+    let judged: BTreeSet<(&str, &str)> = JUDGED.iter().map(|(m, p, _)| (*m, *p)).collect();
+    assert_eq!(doors, judged);
+    for (method, path, fields) in JUDGED.iter().filter(|(_, _, fields)| !fields.is_empty()) {
+        let operation = &document["paths"][*path][method.to_lowercase()];
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        let told = schema.to_string();
+        let name = schema["$ref"].as_str().and_then(|r| r.rsplit('/').next());
+        let whole = name.map(|name| document["components"]["schemas"][name].to_string());
+        let told = whole.unwrap_or(told);
+        for field in *fields {
+            assert!(
+                told.contains(&format!("\"{}\"", field.name)),
+                "{path}: {}",
+                field.name
+            );
+        }
     }
 }
 

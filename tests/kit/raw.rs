@@ -49,7 +49,7 @@ impl Raw {
     /// Everything until this has come so often; what came by then.
     pub async fn until(&mut self, what: &str, times: usize) -> String {
         let mut out = Vec::new();
-        let mut piece = [0u8; 16 * 1024];
+        let mut piece = vec![0u8; 16 * 1024];
         let seen = |out: &[u8]| String::from_utf8_lossy(out).matches(what).count() >= times;
         while !seen(&out) {
             let read = tokio::time::timeout(PATIENCE, self.0.read(&mut piece)).await;

@@ -2,10 +2,11 @@
 //! server, a turn asks for permission and gets it, and what happened can be read afterwards, in
 //! the API and in the journal; the model's key nowhere.
 
-use crate::lab::{KEY, Lab, SERVICE, ask, ours, runtime};
+use crate::lab::{KEY, Lab, SERVICE, ask, ours, runtime, state};
 use crate::units::{agent_unit, main_pid, processes, run, show, systemctl};
 use parachute_tests::Caller;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Instant;
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn one_connection_starts_the_server_and_a_turn_runs() {
     limits_are_set(&session).await;
     it_is_remembered(&lab, &session).await;
     it_is_in_the_journal(&lab, &session, &turn).await;
-    nobody_can_read_the_key().await;
+    nobody_can_read_the_key(&lab).await;
 }
 
 /// As scripts/install-units looks for it.
@@ -165,7 +166,7 @@ async fn it_is_in_the_journal(lab: &Lab, session: &str, turn: &str) {
     }
 }
 
-async fn nobody_can_read_the_key() {
+async fn nobody_can_read_the_key(lab: &Lab) {
     let secret = KEY.rsplit_once("5ecret").expect("its secret part").1;
     let everything = run(
         "journalctl",
@@ -192,8 +193,29 @@ async fn nobody_can_read_the_key() {
             "the key is an argument of {pid}: {line}"
         );
     }
-    for file in std::fs::read_dir(runtime()).expect("our folder").flatten() {
-        let name = file.file_name();
-        assert!(name != ".token", "no secret lies in the runtime folder");
+    for folder in [lab.vault.clone(), state(), runtime()] {
+        for file in files(folder) {
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            let token = file.ends_with(".parachute/.token");
+            assert_eq!(found, token, "the key in {}", file.display());
+        }
     }
+}
+
+/// All files of a folder and those below it.
+fn files(folder: PathBuf) -> Vec<PathBuf> {
+    let mut folders = vec![folder];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let kind = entry.file_type().expect("of some kind");
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files
 }

@@ -4,6 +4,7 @@
 use crate::units::{journal, processes, run, systemctl};
 use parachute_tests::{Caller, ScriptedApi, Stream, in_lab, program, real_claude};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -167,7 +168,8 @@ fn home() -> PathBuf {
     std::env::var_os("HOME").expect("a home").into()
 }
 
-fn state() -> PathBuf {
+/// Our folder for what is no note of the user's.
+pub(crate) fn state() -> PathBuf {
     home().join(".local/state/parachute")
 }
 
@@ -216,7 +218,13 @@ impl Drop for Lab {
             );
             assert_eq!(left, [], "runs after --remove");
             let sockets = fs::read_dir(runtime().join("agents"));
-            let sockets: Vec<_> = sockets.into_iter().flatten().flatten().collect();
+            let sockets = sockets
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|f| f.file_name());
+            let ended = |name: &OsString| name.to_string_lossy().ends_with(".sock");
+            let sockets: Vec<OsString> = sockets.filter(ended).collect();
             assert!(sockets.is_empty(), "left behind: {sockets:?}");
         }
     }

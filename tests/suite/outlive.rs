@@ -203,10 +203,8 @@ async fn kept(lab: &Lab, session: &str) {
         )
         .expect("its turns");
     assert_eq!(turns, (1, "done".to_owned()));
-    let live: i64 = database
-        .query_row("SELECT sum(live) FROM runs", [], |row| row.get(0))
-        .expect("its runs");
-    assert_eq!(live, 0);
+    let active = lab.owner().get("/api/chat/active-streams").await.json();
+    assert_eq!(active["count"], 0, "{active}");
     let shown = lab
         .owner()
         .get(&format!("/api/chat/{session}"))

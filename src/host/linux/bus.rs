@@ -110,6 +110,9 @@ impl Systemd {
 }
 
 impl Units for Systemd {
+    const NAME: &'static str = "systemd";
+    const SOCKET_UNITS: bool = true;
+
     async fn start(&self, unit: &str) -> Result<(), UnitError> {
         self.job("start", unit, self.manager.start_unit(unit, "replace"))
             .await

@@ -66,6 +66,9 @@ impl Launchd {
 }
 
 impl Units for Launchd {
+    const NAME: &'static str = "launchd";
+    const SOCKET_UNITS: bool = false;
+
     async fn start(&self, unit: &str) -> Result<(), UnitError> {
         self.load(unit).await?;
         settle(unit, &launchctl(&["kickstart", &self.target(unit)?]).await?)

@@ -312,7 +312,7 @@ fn in_the_foreground_the_program_becomes_the_server_beside_it() {
     let beside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = beside.path().join("parachute");
     // No copy: a file just written may still be open in a child of another test's thread.
-    std::fs::hard_link(env!("CARGO_BIN_EXE_parachute"), &program).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_parachute"), &program).unwrap();
     symlink("/bin/sh", beside.path().join("parachute-server")).unwrap();
     let mut command = house.command_of(&program, &["--vault", "/my/vault", "server", "-f"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
