@@ -10,6 +10,8 @@ pub(crate) const INJECTED_MAX: usize = 20;
 pub(crate) const ASKS_MAX: usize = 100;
 /// A line of the CLI.
 pub(crate) const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// A buffer that one long line made larger than this is given back.
+pub(crate) const BUFFER_KEPT_BYTES_MAX: usize = 256 * 1024;
 /// Pieces of the CLI's output that wait to be read; each is at most a pipe's worth.
 pub(crate) const CHUNKS_WAITING_MAX: usize = 16;
 /// Messages to the CLI that wait to be written.

@@ -6,7 +6,7 @@
 //! is reported, so that the session can say what is uncertain. An over-long log loses its
 //! oldest turns then, and only then. The line format is `wire::record`.
 
-use crate::limits::{LOG_BYTES_MAX, RESERVE_BYTES};
+use crate::limits::{BUFFER_KEPT_BYTES_MAX, LOG_BYTES_MAX, RESERVE_BYTES};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -150,6 +150,7 @@ impl Log {
         tail.end += batch.bytes.len() as u64;
         tail.last_id += batch.events;
         batch.bytes.clear();
+        batch.bytes.shrink_to(BUFFER_KEPT_BYTES_MAX);
         batch.events = 0;
         self.tail.send_replace(tail);
         Ok(())

@@ -110,14 +110,22 @@ async fn measure() -> io::Result<Report> {
         "server after HTTP load PSS",
         None,
     )?);
-    let agent = agent(&place)?;
-    start.push(agent_row("idle agent without its CLI, RSS", agent.rss));
-    start.push(agent_row("idle agent without its CLI, PSS", agent.pss));
+    let (rss, pss) = (
+        "idle agent without its CLI, RSS",
+        "idle agent without its CLI, PSS",
+    );
+    start.extend(agents(&place, rss, pss, Some(5.0))?);
     let events = events(&place, &pair).await?;
     start.extend(servers(
         &pair,
         "server after all RSS",
         "server after all PSS",
+        None,
+    )?);
+    start.extend(agents(
+        &place,
+        "largest agent after all, RSS",
+        "largest agent after all, PSS",
         None,
     )?);
     drop(pair);
@@ -251,21 +259,26 @@ fn servers(
     ])
 }
 
-/// The one agent there is: it has had its turns, and its CLI is another process.
-fn agent(place: &Place) -> io::Result<place::Memory> {
-    let agents = place.agents()?;
-    let pid = agents
-        .first()
-        .ok_or_else(|| io::Error::other("the agent has gone"))?;
-    place::memory(*pid)
-}
-
-fn agent_row(what: &'static str, megabytes: f64) -> Row {
-    let rounds = Rounds {
-        ours: vec![megabytes],
-        beside: Vec::new(),
+/// The largest agent there is; its CLI is another process.
+fn agents(
+    place: &Place,
+    rss: &'static str,
+    pss: &'static str,
+    most: Option<f64>,
+) -> io::Result<[Row; 2]> {
+    let mut all = Vec::new();
+    for pid in place.agents()? {
+        all.push(place::memory(pid)?);
+    }
+    let largest = all.into_iter().max_by(|a, b| a.rss.total_cmp(&b.rss));
+    let largest = largest.ok_or_else(|| io::Error::other("the agents have gone"))?;
+    let row = |what, megabytes| {
+        let (ours, beside) = (vec![megabytes], Vec::new());
+        let row = Row::new(what, "MB", Rounds { ours, beside });
+        most.into_iter()
+            .fold(row, |row, most| row.aim(Target::AtMost(most)))
     };
-    Row::new(what, "MB", rounds).aim(Target::AtMost(5.0))
+    Ok([row(rss, largest.rss), row(pss, largest.pss)])
 }
 
 async fn events(place: &Place, pair: &Pair) -> io::Result<Part> {

@@ -4,7 +4,9 @@
 //! (it alone kills the command), closed stdin, SIGTERM, SIGKILL.
 
 use super::control;
-use crate::limits::{CHUNKS_WAITING_MAX, LINE_BYTES_MAX, STDERR_BYTES_MAX, STOP_STEP};
+use crate::limits::{
+    BUFFER_KEPT_BYTES_MAX, CHUNKS_WAITING_MAX, LINE_BYTES_MAX, STDERR_BYTES_MAX, STOP_STEP,
+};
 use bytes::{Bytes, BytesMut};
 use host::child::{self, Signal};
 use std::ffi::OsString;
@@ -210,6 +212,11 @@ async fn read(
         }
         if let Some(end) = memchr::memrchr(b'\n', &buffer[looked..]) {
             let lines = buffer.split_to(looked + end + 1).freeze();
+            if lines.len() > BUFFER_KEPT_BYTES_MAX {
+                // What is left moves out of the large one.
+                let rest = std::mem::replace(&mut buffer, BytesMut::with_capacity(64 * 1024));
+                buffer.extend_from_slice(&rest);
+            }
             if tell.send(Heard::Lines(lines)).await.is_err() {
                 return;
             }

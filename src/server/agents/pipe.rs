@@ -163,7 +163,11 @@ impl Client<'_> {
                     return false;
                 }
                 sent = from;
-                self.known.applied(self.last_id).await;
+                tokio::select! {
+                    () = self.known.applied(self.last_id) => {}
+                    // A server that stops writes nothing any more; the next one tells the end.
+                    () = self.feed.gone() => return false,
+                }
                 if self.owed_an_end {
                     return self.send(&frames.bytes()[from..end]).await;
                 }

@@ -554,3 +554,16 @@ fn prompts_that_queue_up_are_one_turn() {
     assert_eq!(results.len(), 2);
     assert_eq!(results[1]["result"], "You said: second\nthird");
 }
+
+#[test]
+fn stamped_pieces_are_readings_of_a_clock_that_goes_on() {
+    let home = TempDir::new().unwrap();
+    let prompt = r#"@@{"n":5,"delay_us":100,"stamp":true}@@"#;
+    let (lines, ..) = turn(home.path(), PARTIAL, prompt);
+    let deltas = lines
+        .iter()
+        .filter_map(|line| line["event"]["delta"]["text"].as_str());
+    let stamps: Vec<u64> = deltas.map(|text| text.parse().unwrap()).collect();
+    assert_eq!(stamps.len(), 5);
+    assert!(stamps.is_sorted(), "{stamps:?}");
+}
