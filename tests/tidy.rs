@@ -78,9 +78,7 @@ fn members_name_only_whom_they_may() {
 #[test]
 fn every_folder_of_src_is_a_member() {
     let members: BTreeSet<String> = members().into_iter().map(|member| member.folder).collect();
-    let entries = fs::read_dir(top().join("src"))
-        .expect("there is a src")
-        .flatten();
+    let entries = fs::read_dir(top().join("src")).expect("there is a src").flatten();
     let names = entries.map(|entry| format!("src/{}", entry.file_name().to_string_lossy()));
     let strays: Vec<String> = names.filter(|name| !members.contains(name)).collect();
     no(&strays, "only members live in src");
@@ -89,49 +87,28 @@ fn every_folder_of_src_is_a_member() {
 #[test]
 fn dependencies_are_the_workspaces_and_are_used() {
     let root = fs::read_to_string(top().join("Cargo.toml")).expect("the root manifest");
-    let mut unused: BTreeSet<String> = tables(&root)["workspace.dependencies"]
-        .iter()
-        .map(|line| dependency(line).0)
-        .collect();
+    let mut unused: BTreeSet<String> =
+        tables(&root)["workspace.dependencies"].iter().map(|line| dependency(line).0).collect();
     let sources = sources();
     let members = members();
     let mut faults = Vec::new();
     for member in &members {
         let own = |path: &str| owner(&members, path) == Some(member.folder.as_str());
-        let mine: Vec<String> = sources
-            .iter()
-            .filter(|(path, _)| own(path))
-            .map(|(_, text)| code(text))
-            .collect();
+        let mine: Vec<String> =
+            sources.iter().filter(|(path, _)| own(path)).map(|(_, text)| code(text)).collect();
         for (table, name, shared) in &member.dependencies {
             unused.remove(name);
             let ident = name.replace('-', "_");
-            if !mine
-                .iter()
-                .any(|code| words(code).any(|word| word == ident))
-            {
-                faults.push(format!(
-                    "{}: {table} has {name}, no source does",
-                    member.folder
-                ));
+            if !mine.iter().any(|code| words(code).any(|word| word == ident)) {
+                faults.push(format!("{}: {table} has {name}, no source does", member.folder));
             }
             if !shared {
-                faults.push(format!(
-                    "{}: {name} has a version of its own",
-                    member.folder
-                ));
+                faults.push(format!("{}: {name} has a version of its own", member.folder));
             }
         }
     }
-    faults.extend(
-        unused
-            .iter()
-            .map(|name| format!("Cargo.toml: nobody uses {name}")),
-    );
-    no(
-        &faults,
-        "a dependency is in the workspace's table once, and is there because it is used",
-    );
+    faults.extend(unused.iter().map(|name| format!("Cargo.toml: nobody uses {name}")));
+    no(&faults, "a dependency is in the workspace's table once, and is there because it is used");
 }
 
 // ------------------------------------------------------------ the server's layers
@@ -149,11 +126,7 @@ fn named(code: &str, own: &str) -> BTreeSet<String> {
         }
     }
     for (at, _) in code.match_indices("super::") {
-        found.extend(
-            words(&code[at + "super::".len()..])
-                .next()
-                .map(str::to_owned),
-        );
+        found.extend(words(&code[at + "super::".len()..]).next().map(str::to_owned));
     }
     found.retain(|name| name != own && LAYERS.iter().any(|(layer, _)| layer == name));
     found
@@ -179,10 +152,7 @@ fn nothing_in_the_server_calls_upward() {
             }
         }
     }
-    no(
-        &faults,
-        "in the server: routes → domain → agents → store | vault",
-    );
+    no(&faults, "in the server: routes → domain → agents → store | vault");
 }
 
 // ------------------------------------------------------------ files
@@ -210,26 +180,15 @@ fn files_are_short_and_say_what_they_are() {
         }
         // A program's, not a test's.
         if owner(&members, &path).is_some_and(|folder| path == format!("{folder}/main.rs")) {
-            let lines = code(&text)
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .count();
+            let lines = code(&text).lines().filter(|line| !line.trim().is_empty()).count();
             if lines > MAIN_LINES_MAX {
-                faults.push(format!(
-                    "{path}: {lines} lines of code, at most {MAIN_LINES_MAX}"
-                ));
+                faults.push(format!("{path}: {lines} lines of code, at most {MAIN_LINES_MAX}"));
             }
         }
     }
     long.sort();
-    eprintln!(
-        "over {LINES_SOFT} lines; is each still one thing?\n  {}",
-        long.join("\n  ")
-    );
-    no(
-        &faults,
-        "a file is short, narrow, and opens with what it is",
-    );
+    eprintln!("over {LINES_SOFT} lines; is each still one thing?\n  {}", long.join("\n  "));
+    no(&faults, "a file is short, narrow, and opens with what it is");
 }
 
 #[test]
@@ -245,10 +204,7 @@ fn only_host_is_unsafe_and_knows_the_machine() {
             faults.push(format!("{path}: cfg(target_os"));
         }
     }
-    no(
-        &faults,
-        "unsafe code is in src/host, and only its lib.rs knows which system it is",
-    );
+    no(&faults, "unsafe code is in src/host, and only its lib.rs knows which system it is");
 }
 
 #[test]
@@ -275,11 +231,7 @@ fn nothing_names_one_machine() {
     let folders = ["src", "tests", "units", "launchd", "scripts", "man", ".ci"];
     let mut texts = read(&folders, &[]);
     for name in ["README.md", "DESIGN.md", "Cargo.toml", ".clippy.toml"] {
-        texts.extend(
-            fs::read_to_string(top().join(name))
-                .ok()
-                .map(|text| (name.to_owned(), text)),
-        );
+        texts.extend(fs::read_to_string(top().join(name)).ok().map(|text| (name.to_owned(), text)));
     }
     let mut faults = Vec::new();
     for (path, text) in texts.iter().filter(|(path, _)| path != "tests/tidy.rs") {

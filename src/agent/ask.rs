@@ -43,33 +43,17 @@ impl Asks {
         if self.open.len() >= ASKS_MAX {
             return None;
         }
-        let seconds = if question {
-            QUESTION_SECONDS_MAX
-        } else {
-            PERMISSION_SECONDS_MAX
-        };
+        let seconds = if question { QUESTION_SECONDS_MAX } else { PERMISSION_SECONDS_MAX };
         let subject = policy::subject(&input);
         let until = Instant::now() + Duration::from_secs(seconds);
         let since = Timestamp::now();
-        self.open.push(Ask {
-            id,
-            request,
-            tool,
-            input,
-            subject,
-            question,
-            since,
-            until,
-        });
+        self.open.push(Ask { id, request, tool, input, subject, question, since, until });
         self.open.last()
     }
 
     /// Takes one out by our id.
     pub(crate) fn take(&mut self, id: &str, question: bool) -> Option<Ask> {
-        let at = self
-            .open
-            .iter()
-            .position(|a| a.id == id && a.question == question)?;
+        let at = self.open.iter().position(|a| a.id == id && a.question == question)?;
         Some(self.open.remove(at))
     }
 
@@ -119,9 +103,7 @@ impl Asks {
     }
 
     pub(crate) fn is_granted(&self, tool: &str, subject: Option<&str>) -> bool {
-        self.granted
-            .iter()
-            .any(|p| policy::covers(p, tool, subject))
+        self.granted.iter().any(|p| policy::covers(p, tool, subject))
     }
 }
 

@@ -46,12 +46,7 @@ pub(crate) fn table() -> Table<Agent> {
         post("/turns", Key, "Take a turn", call!(take_turn)),
         get("/events", Key, "Replay and follow events", call!(events)),
         post("/abort", Key, "Stop the running turn", call!(abort)),
-        post(
-            "/inject",
-            Key,
-            "Say something into the running turn",
-            call!(inject),
-        ),
+        post("/inject", Key, "Say something into the running turn", call!(inject)),
         get("/permissions", Key, "Requests that wait", call!(pending)),
         post("/permissions", Key, "Grant or deny one", call!(permission)),
         post("/answers", Key, "Answer a question", call!(answer)),
@@ -65,10 +60,7 @@ impl Agent {
     async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Fault> {
         let leaving = || Fault::unready("this agent is leaving");
         let (answer, answered) = oneshot::channel();
-        self.orders
-            .send(order(answer))
-            .await
-            .map_err(|_| leaving())?;
+        self.orders.send(order(answer)).await.map_err(|_| leaving())?;
         answered.await.map_err(|_| leaving())
     }
 }
@@ -86,12 +78,7 @@ impl std::convert::From<Refused> for Fault {
 }
 
 async fn status(cx: Cx<Agent>, (): ()) -> Result<Json<AgentStatus>, Fault> {
-    let mut status = cx
-        .app
-        .status
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let mut status = cx.app.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
     status.last_id = cx.app.log.tail().borrow().last_id;
     Ok(Json(status))
 }
@@ -101,11 +88,7 @@ async fn take_turn(
     Json(request): Json<TurnRequest>,
 ) -> Result<Json<TurnAccepted>, Fault> {
     let request = Box::new(request);
-    Ok(Json(
-        cx.app
-            .order(|answer| Order::Turn(request, answer))
-            .await??,
-    ))
+    Ok(Json(cx.app.order(|answer| Order::Turn(request, answer)).await??))
 }
 
 async fn events(cx: Cx<Agent>, Query(asked): Query<EventsQuery>) -> Result<Live, Fault> {
@@ -126,10 +109,7 @@ async fn events(cx: Cx<Agent>, Query(asked): Query<EventsQuery>) -> Result<Live,
                 let lost = after.saturating_add(1) < log.first_id() || after > last;
                 reset = lost.then_some(log.first_id());
                 let id = if lost { log.first_id() - 1 } else { after };
-                From::After {
-                    id,
-                    stay: asked.stay,
-                }
+                From::After { id, stay: asked.stay }
             }
         };
         let follower = Follower::new(log, feed, asked.text, from, leaving);
@@ -167,27 +147,19 @@ async fn abort(cx: Cx<Agent>, (): ()) -> Result<Json<Success>, Fault> {
 }
 
 async fn inject(cx: Cx<Agent>, Json(body): Json<InjectBody>) -> Result<Json<Success>, Fault> {
-    cx.app
-        .order(|answer| Order::Inject(body.message, answer))
-        .await??;
+    cx.app.order(|answer| Order::Inject(body.message, answer)).await??;
     found(true)
 }
 
 async fn pending(cx: Cx<Agent>, (): ()) -> Result<Json<AgentPending>, Fault> {
-    Ok(Json(AgentPending {
-        pending: cx.app.order(Order::Pending).await?,
-    }))
+    Ok(Json(AgentPending { pending: cx.app.order(Order::Pending).await? }))
 }
 
 async fn permission(
     cx: Cx<Agent>,
     Json(given): Json<PermissionAnswer>,
 ) -> Result<Json<Success>, Fault> {
-    found(
-        cx.app
-            .order(|answer| Order::Permission(given, answer))
-            .await?,
-    )
+    found(cx.app.order(|answer| Order::Permission(given, answer)).await?)
 }
 
 async fn answer(cx: Cx<Agent>, Json(given): Json<QuestionAnswer>) -> Result<Json<Success>, Fault> {
@@ -206,9 +178,5 @@ async fn end(cx: Cx<Agent>, (): ()) -> Result<Json<Success>, Fault> {
 }
 
 fn found(found: bool) -> Result<Json<Success>, Fault> {
-    if found {
-        Ok(Json(Success { success: true }))
-    } else {
-        Err(Fault::missing("nothing waits"))
-    }
+    if found { Ok(Json(Success { success: true })) } else { Err(Fault::missing("nothing waits")) }
 }

@@ -66,14 +66,7 @@ mod tests {
         let told = |said| sentence(said);
         assert_eq!(told("signal KILL").unwrap(), "It was ended by SIGKILL.");
         assert_eq!(told("exit-code 73").unwrap(), "It failed with status 73.");
-        for odd in [
-            "",
-            "signal",
-            "signal ",
-            "signal <b>",
-            "protocol 1",
-            "oom-kill",
-        ] {
+        for odd in ["", "signal", "signal ", "signal <b>", "protocol 1", "oom-kill"] {
             assert_eq!(told(odd), None, "{odd}");
         }
     }

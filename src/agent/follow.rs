@@ -55,17 +55,7 @@ impl Follower {
         let framer = Framer::new(text, after);
         let began = Instant::now();
         let rest = Vec::new();
-        Follower {
-            log,
-            feed,
-            framer,
-            offset,
-            turn,
-            stay,
-            leaving,
-            began,
-            rest,
-        }
+        Follower { log, feed, framer, offset, turn, stay, leaving, began, rest }
     }
 
     /// Runs until there is nothing more to say or nobody to say it to.
@@ -94,10 +84,8 @@ impl Follower {
                 self.send(out).await;
                 return Ok(());
             }
-            let due = self
-                .framer
-                .due_ms()
-                .map(|at| self.began + std::time::Duration::from_millis(at));
+            let due =
+                self.framer.due_ms().map(|at| self.began + std::time::Duration::from_millis(at));
             tokio::select! {
                 changed = tail.changed() => if changed.is_err() { return Ok(()) },
                 () = self.feed.gone() => return Ok(()),
@@ -116,10 +104,7 @@ impl Follower {
     /// Says that events before the first are gone.
     pub(crate) async fn tell_reset(&self, oldest: u64) {
         let message = "older events are no longer kept; what follows begins at the oldest there is";
-        let event = ChatEvent::Reset {
-            oldest,
-            message: message.into(),
-        };
+        let event = ChatEvent::Reset { oldest, message: message.into() };
         // Whoever left hears of it by leaving.
         let _ = self.feed.send(frame_without_id(&event).into()).await;
     }

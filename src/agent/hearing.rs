@@ -58,10 +58,7 @@ impl Session {
                 }
             }
             Line::Thinking(index, delta) => {
-                let event = self
-                    .turn
-                    .as_mut()
-                    .map(|t| t.thinking(index, delta.into_owned()));
+                let event = self.turn.as_mut().map(|t| t.thinking(index, delta.into_owned()));
                 self.say_all(event);
             }
             Line::MessageStart { id, model } => {
@@ -72,49 +69,21 @@ impl Session {
                 let events = self.turn.as_mut().map(|t| t.assistant(block));
                 self.say_all(events.into_iter().flatten());
             }
-            Line::ToolResult {
-                id,
-                content,
-                is_error,
-            } => {
-                let event = self
-                    .turn
-                    .as_mut()
-                    .map(|t| t.tool_result(id, content, is_error));
+            Line::ToolResult { id, content, is_error } => {
+                let event = self.turn.as_mut().map(|t| t.tool_result(id, content, is_error));
                 self.say_all(event);
             }
-            Line::Init {
-                tools,
-                permission_mode,
-                version,
-            } => {
-                self.say(ChatEvent::Init {
-                    tools,
-                    permission_mode,
-                });
+            Line::Init { tools, permission_mode, version } => {
+                self.say(ChatEvent::Init { tools, permission_mode });
                 self.judge_version(version.as_deref());
             }
-            Line::Retry {
-                attempt,
-                of,
-                status,
-                error,
-                delay_ms,
-            } => {
+            Line::Retry { attempt, of, status, error, delay_ms } => {
                 self.retry(attempt, of, status, &error, delay_ms);
             }
-            Line::RateLimit {
-                status,
-                kind,
-                utilization,
-            } => {
+            Line::RateLimit { status, kind, utilization } => {
                 self.rate_limit(&status, &kind, utilization);
             }
-            Line::Asks {
-                request,
-                subtype,
-                body,
-            } => self.asked(request, &subtype, &body),
+            Line::Asks { request, subtype, body } => self.asked(request, &subtype, &body),
             Line::Withdrawn(request) => self.asks.withdrawn(&request),
             Line::Finished(uuid) => self.prompt_finished(&uuid),
             Line::Reset(id) if !id.is_empty() => self.keep_conversation(id),
@@ -147,12 +116,7 @@ impl Session {
             title: last.title.clone(),
             turn_id: turn.clone(),
         }];
-        let request = TurnRequest {
-            turn,
-            message: String::new(),
-            preface,
-            ..last.clone()
-        };
+        let request = TurnRequest { turn, message: String::new(), preface, ..last.clone() };
         let number = self.log.last_turn() + 1;
         self.commit();
         for event in &request.preface {
@@ -192,20 +156,12 @@ impl Session {
     fn warn(&mut self, code: &str, title: &str, message: String) {
         let session_id = Some(self.place.session.clone());
         let (code, title) = (code.into(), title.into());
-        self.say(ChatEvent::Warning {
-            code,
-            title,
-            message,
-            details: None,
-            session_id,
-        });
+        self.say(ChatEvent::Warning { code, title, message, details: None, session_id });
     }
 
     fn judge_version(&mut self, version: Option<&str>) {
         let Some(version) = version else { return };
-        let mut parts = version
-            .split('.')
-            .map(|p| p.parse::<u64>().unwrap_or_default());
+        let mut parts = version.split('.').map(|p| p.parse::<u64>().unwrap_or_default());
         let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         if (major, minor) < CLI_VERSION_MIN {
             self.give_up(too_old(&format!("it is version {version}")));
@@ -237,13 +193,8 @@ impl Session {
         if status == "allowed" || std::mem::replace(&mut turn.told_limit, true) {
             return;
         }
-        let used = utilization
-            .map(|u| format!(" ({:.0} % used)", u * 100.0))
-            .unwrap_or_default();
-        let message = format!(
-            "The account's {} limit is near{used}.",
-            kind.replace('_', " ")
-        );
+        let used = utilization.map(|u| format!(" ({:.0} % used)", u * 100.0)).unwrap_or_default();
+        let message = format!("The account's {} limit is near{used}.", kind.replace('_', " "));
         self.warn("rate_limit", "Rate limit", message);
     }
 
@@ -267,13 +218,8 @@ impl Session {
     fn hook(&mut self, request: &str, body: &Map<String, Value>) {
         let empty = Map::new();
         let of = |name: &str| body.get("input").and_then(|i| i.get(name));
-        let tool = of("tool_name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        let input = of("tool_input")
-            .and_then(Value::as_object)
-            .unwrap_or(&empty);
+        let tool = of("tool_name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let input = of("tool_input").and_then(Value::as_object).unwrap_or(&empty);
         if let Err(refusal) = self.judge(&tool, input) {
             self.tell(control::decide(request, "deny", &refusal.message));
             return self.refuse_call(None, tool, input, refusal.reason, refusal.message);
@@ -282,11 +228,7 @@ impl Session {
         let looks = tool == "Bash"
             && policy::subject(input).is_some_and(|command| policy::only_looks(&command));
         if mode == PermissionMode::Ask && policy::changes_something(&tool) && !looks {
-            self.tell(control::decide(
-                request,
-                "ask",
-                "this session asks before it acts",
-            ));
+            self.tell(control::decide(request, "ask", "this session asks before it acts"));
         } else {
             self.tell(control::pass(request));
         }
@@ -321,11 +263,7 @@ impl Session {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let tool = text("tool_name").to_owned();
         let call = text("tool_use_id").to_owned();
-        let input = body
-            .get("input")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
+        let input = body.get("input").and_then(Value::as_object).cloned().unwrap_or_default();
         if tool == "AskUserQuestion" {
             return self.question(request, &call, tool, input);
         }
@@ -337,7 +275,8 @@ impl Session {
         let free = match self.mode() {
             PermissionMode::Auto => true,
             PermissionMode::Ask | PermissionMode::Plan => {
-                !policy::changes_something(&tool) || self.asks.is_granted(&tool, measured.as_deref())
+                !policy::changes_something(&tool)
+                    || self.asks.is_granted(&tool, measured.as_deref())
             }
         };
         if free {
@@ -357,9 +296,7 @@ impl Session {
     ) {
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = format!("{}-{}", self.place.session, &random[..8]);
-        let opened = self
-            .asks
-            .open(id, request.clone(), tool.clone(), input.clone(), false);
+        let opened = self.asks.open(id, request.clone(), tool.clone(), input.clone(), false);
         let Some(ask) = opened else {
             let message = "too many requests wait already";
             self.tell(control::deny(&request, message));
@@ -381,10 +318,7 @@ impl Session {
     fn question(&mut self, request: String, call: &str, tool: String, input: Map<String, Value>) {
         let id = format!("{}-q-{call}", self.place.session);
         let questions = input.get("questions").and_then(Value::as_array).cloned();
-        match self
-            .asks
-            .open(id.clone(), request.clone(), tool, input.clone(), true)
-        {
+        match self.asks.open(id.clone(), request.clone(), tool, input.clone(), true) {
             Some(_) => self.say(ChatEvent::UserQuestion {
                 request_id: id,
                 session_id: self.place.session.clone(),
@@ -425,11 +359,7 @@ impl Session {
         if ask.question {
             self.tell(answered(&ask, &Map::new()));
         } else {
-            self.deny(
-                ask,
-                "timeout",
-                "Nobody answered in time, so this was denied.",
-            );
+            self.deny(ask, "timeout", "Nobody answered in time, so this was denied.");
         }
         self.commit();
     }
@@ -448,11 +378,7 @@ impl Session {
         message: String,
     ) {
         let subject = policy::subject(input);
-        let (command, file) = if tool == "Bash" {
-            (subject, None)
-        } else {
-            (None, subject)
-        };
+        let (command, file) = if tool == "Bash" { (subject, None) } else { (None, subject) };
         self.refused(request_id, tool, file, command, reason, message);
     }
 
@@ -467,19 +393,10 @@ impl Session {
     ) {
         let Some(turn) = &mut self.turn else { return };
         let reason = reason.to_owned();
-        let denial = Denial {
-            tool_name: tool_name.clone(),
-            file_path,
-            command,
-            reason: reason.clone(),
-        };
+        let denial =
+            Denial { tool_name: tool_name.clone(), file_path, command, reason: reason.clone() };
         turn.denied(denial);
-        self.say(ChatEvent::PermissionDenied {
-            request_id,
-            tool_name,
-            reason,
-            message,
-        });
+        self.say(ChatEvent::PermissionDenied { request_id, tool_name, reason, message });
     }
 
     fn prompt_finished(&mut self, uuid: &str) {
@@ -492,10 +409,7 @@ impl Session {
     fn ended(&mut self, ended: &Ended) {
         let Some(turn) = &mut self.turn else { return };
         let over = turn.settle(ended);
-        let missing = ended
-            .errors
-            .iter()
-            .any(|e| e.starts_with(NO_CONVERSATION));
+        let missing = ended.errors.iter().any(|e| e.starts_with(NO_CONVERSATION));
         if missing {
             return self.conversation_lost();
         }
@@ -516,10 +430,7 @@ impl Session {
 
     pub(crate) fn end_well(&mut self) {
         // A conversation that begins here has cost nothing before.
-        let new = self
-            .turn
-            .as_ref()
-            .is_some_and(|t| t.request.resume.is_new_session);
+        let new = self.turn.as_ref().is_some_and(|t| t.request.resume.is_new_session);
         let cost_before = self.total_cost.or(new.then_some(0.0));
         self.finish(|turn, count| turn.done(count, cost_before));
     }

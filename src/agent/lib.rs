@@ -51,7 +51,9 @@ struct Arguments {
 
 enum Task {
     /// None: never leaves for idleness.
-    Serve { idle: Option<Duration> },
+    Serve {
+        idle: Option<Duration>,
+    },
     NoteEnd,
 }
 
@@ -62,9 +64,7 @@ pub fn main() -> ExitCode {
         tracing::error!("{USAGE}");
         return ExitCode::from(EXIT_USAGE);
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -75,16 +75,9 @@ pub fn main() -> ExitCode {
     match runtime.block_on(run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(
-                cause = serve::fault::chain(&error),
-                "the agent could not start"
-            );
+            tracing::error!(cause = serve::fault::chain(&error), "the agent could not start");
             let held = error.kind() == io::ErrorKind::WouldBlock;
-            ExitCode::from(if held {
-                EXIT_TRY_LATER
-            } else {
-                EXIT_CANNOT_CREATE
-            })
+            ExitCode::from(if held { EXIT_TRY_LATER } else { EXIT_CANNOT_CREATE })
         }
     }
 }
@@ -105,10 +98,7 @@ fn arguments(mut from: impl Iterator<Item = String>) -> Option<Arguments> {
             _ => return None,
         }
     }
-    Some(Arguments {
-        session: session?,
-        task: task?,
-    })
+    Some(Arguments { session: session?, task: task? })
 }
 
 async fn run(arguments: Arguments) -> io::Result<()> {
@@ -121,8 +111,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         Task::Serve { idle } => idle,
         Task::NoteEnd => return ended::note(&dir),
     };
-    let lock =
-        wait_for_lock(&dir).await?;
+    let lock = wait_for_lock(&dir).await?;
     sweep(&dir.join("tmp"))?;
     let (log, past) = Log::open(&dir)?;
     let socket = dirs.agent_socket(id);
@@ -154,11 +143,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         origins: Origins::default(),
         uid: host::own_uid(),
     });
-    let place = Place {
-        session: id.to_owned(),
-        dir: dir.clone(),
-        idle,
-    };
+    let place = Place { session: id.to_owned(), dir: dir.clone(), idle };
     let mut session = Session::new(place, log, past, status);
     let stop = CancellationToken::new();
     let gone = CancellationToken::new();
@@ -168,11 +153,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         limits: limits(),
         stop: gone.clone(),
     });
-    let serving = tokio::spawn(serve::serve(
-        vec![Door::Unix(listener)],
-        service,
-        Arc::new(Pulse::new(1)),
-    ));
+    let serving =
+        tokio::spawn(serve::serve(vec![Door::Unix(listener)], service, Arc::new(Pulse::new(1))));
     watch_signals(&stop)?;
     host::notify::ready();
     host::child::announce_ready()?;
@@ -198,10 +180,7 @@ async fn see_off(
     serving: tokio::task::JoinHandle<()>,
 ) {
     followers.close();
-    if tokio::time::timeout(limits::GOODBYE, followers.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(limits::GOODBYE, followers.wait()).await.is_err() {
         tracing::debug!("followers that stay are sent away");
     }
     gone.cancel();
@@ -239,10 +218,7 @@ async fn wait_for_lock(dir: &Path) -> io::Result<Lock> {
 
 fn fresh_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// The CLI leaves a folder behind for each process; nothing in there is worth keeping.

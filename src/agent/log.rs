@@ -98,19 +98,11 @@ impl Log {
         file.set_len(scanned.end)?;
         let reserve = dir.join("reserve");
         let reserve = hold_reserve(&reserve).then_some(reserve);
-        let tail = Tail {
-            end: scanned.end,
-            last_id: scanned.last_id,
-            at_rest: true,
-        };
+        let tail = Tail { end: scanned.end, last_id: scanned.last_id, at_rest: true };
         let log = Log {
             path,
             first_id: scanned.first_id,
-            writer: Mutex::new(Writer {
-                file,
-                marks: scanned.marks,
-                reserve,
-            }),
+            writer: Mutex::new(Writer { file, marks: scanned.marks, reserve }),
             tail: watch::Sender::new(tail),
         };
         Ok((Arc::new(log), scanned.past))
@@ -140,12 +132,7 @@ impl Log {
         }
         if let Some((turn, number, at)) = batch.begins.take() {
             let offset = tail.end + at as u64;
-            writer.marks.push(Mark {
-                number,
-                turn,
-                first_id: tail.last_id + 1,
-                offset,
-            });
+            writer.marks.push(Mark { number, turn, first_id: tail.last_id + 1, offset });
         }
         tail.end += batch.bytes.len() as u64;
         tail.last_id += batch.events;
@@ -186,12 +173,7 @@ impl Log {
 
     /// The turn of this id, if it has begun.
     pub(crate) fn mark(&self, turn: &str) -> Option<Mark> {
-        self.writer()
-            .marks
-            .iter()
-            .rev()
-            .find(|m| m.turn == turn)
-            .cloned()
+        self.writer().marks.iter().rev().find(|m| m.turn == turn).cloned()
     }
 
     /// Where the turn begins in which event `id` lies.
@@ -240,9 +222,7 @@ impl Batch {
 }
 
 fn now_millis() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or_default()
 }
 
@@ -265,10 +245,7 @@ struct Scanned {
 }
 
 fn scan(file: &File) -> io::Result<Scanned> {
-    let mut found = Scanned {
-        first_id: 1,
-        ..Scanned::default()
-    };
+    let mut found = Scanned { first_id: 1, ..Scanned::default() };
     let mut reader = BufReader::new(file.try_clone()?);
     reader.seek(SeekFrom::Start(0))?;
     let mut line = Vec::new();
@@ -366,12 +343,8 @@ fn trim(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     let part = path.with_extension("part");
-    let mut to = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&part)?;
+    let mut to =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     let mut offset = mark.offset;
     let mut piece = vec![0u8; 1 << 16];
     loop {
@@ -384,10 +357,7 @@ fn trim(path: &Path) -> io::Result<()> {
     }
     to.sync_all()?;
     std::fs::rename(&part, path)?;
-    tracing::info!(
-        dropped = mark.offset,
-        "the event log was over its bound; old turns are gone"
-    );
+    tracing::info!(dropped = mark.offset, "the event log was over its bound; old turns are gone");
     Ok(())
 }
 
@@ -414,29 +384,14 @@ mod tests {
         let (log, _) = Log::open(dir.path()).expect("a fresh log");
         let mut batch = log.batch();
         batch.push(&log, 1, &session("t1"));
-        batch.push(
-            &log,
-            1,
-            &ChatEvent::UserMessage {
-                content: "x".into(),
-                injected: false,
-            },
-        );
-        let tool = ToolCall {
-            id: "c1".into(),
-            name: "Bash".into(),
-            input: Default::default(),
-        };
+        batch.push(&log, 1, &ChatEvent::UserMessage { content: "x".into(), injected: false });
+        let tool = ToolCall { id: "c1".into(), name: "Bash".into(), input: Default::default() };
         batch.push(&log, 1, &ChatEvent::ToolUse { tool });
         log.append(&mut batch).expect("written");
         drop(log);
         let path = dir.path().join("events.jsonl");
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .expect("the log");
-        file.write_all(br#"{"n":4,"t":1,"at":1,"e":{"type":"te"#)
-            .expect("torn");
+        let mut file = OpenOptions::new().append(true).open(&path).expect("the log");
+        file.write_all(br#"{"n":4,"t":1,"at":1,"e":{"type":"te"#).expect("torn");
 
         let (log, past) = Log::open(dir.path()).expect("repaired");
         assert_eq!(log.tail().borrow().last_id, 3);
@@ -461,9 +416,7 @@ mod tests {
         }
         drop(log);
         let (log, _) = Log::open(dir.path()).expect("trimmed");
-        let size = std::fs::metadata(dir.path().join("events.jsonl"))
-            .expect("there")
-            .len();
+        let size = std::fs::metadata(dir.path().join("events.jsonl")).expect("there").len();
         assert!(size < LOG_BYTES_MAX, "{size}");
         assert_eq!(log.tail().borrow().last_id, 140);
         assert!(log.first_id() > 1 && log.first_id() % 2 == 1);

@@ -178,16 +178,9 @@ fn normal(path: &Path) -> PathBuf {
 fn judge_command(command: &str) -> Result<(), Refusal> {
     let refuse = |what: &str| {
         let message = format!("this command is refused here: {what}");
-        Err(Refusal {
-            reason: "dangerous_command",
-            message,
-        })
+        Err(Refusal { reason: "dangerous_command", message })
     };
-    if command
-        .split_whitespace()
-        .collect::<String>()
-        .contains(":(){:|:&};:")
-    {
+    if command.split_whitespace().collect::<String>().contains(":(){:|:&};:") {
         return refuse("it would start processes without end");
     }
     for words in simple_commands(command) {
@@ -215,9 +208,7 @@ fn judge_command(command: &str) -> Result<(), Refusal> {
                 .strip_prefix('>')
                 .is_some_and(|to| is_disk(to.trim_start_matches(['>', '|', ' '])))
         };
-        let redirected = words
-            .windows(2)
-            .any(|w| w[0].ends_with('>') && is_disk(&w[1]));
+        let redirected = words.windows(2).any(|w| w[0].ends_with('>') && is_disk(&w[1]));
         if redirected || words.iter().any(to_device) {
             return refuse("it would write to a device");
         }
@@ -232,21 +223,12 @@ fn recursive(words: &[String]) -> bool {
 }
 
 fn everything(word: &str) -> bool {
-    let word = word
-        .trim_end_matches('/')
-        .trim_end_matches("/*")
-        .trim_end_matches("/.");
+    let word = word.trim_end_matches('/').trim_end_matches("/*").trim_end_matches("/.");
     matches!(word, "" | "~" | "*" | "$HOME" | "${HOME}" | "/") && word != "*"
 }
 
 fn is_disk(target: &str) -> bool {
-    let harmless = [
-        "/dev/null",
-        "/dev/stdout",
-        "/dev/stderr",
-        "/dev/tty",
-        "/dev/fd/",
-    ];
+    let harmless = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/fd/"];
     target.starts_with("/dev/") && !harmless.iter().any(|h| target.starts_with(h))
 }
 
@@ -261,9 +243,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
     let mut chars = line.chars().peekable();
     let end_word = |word: &mut String, open: &mut bool, all: &mut Vec<Vec<String>>| {
         if *open || !word.is_empty() {
-            all.last_mut()
-                .expect("never empty")
-                .push(std::mem::take(word));
+            all.last_mut().expect("never empty").push(std::mem::take(word));
             *open = false;
         }
     };
@@ -292,11 +272,7 @@ fn simple_commands(line: &str) -> Vec<Vec<String>> {
         }
     }
     end_word(&mut word, &mut open, &mut commands);
-    commands
-        .into_iter()
-        .map(unwrapped)
-        .filter(|c| !c.is_empty())
-        .collect()
+    commands.into_iter().map(unwrapped).filter(|c| !c.is_empty()).collect()
 }
 
 fn unwrapped(words: Vec<String>) -> Vec<String> {
@@ -400,17 +376,10 @@ mod tests {
             "/v/a/secrets/b",
             "deploy.pem",
         ] {
-            assert!(
-                call("Read", json!({ "file_path": path })).is_err(),
-                "{path}"
-            );
+            assert!(call("Read", json!({ "file_path": path })).is_err(), "{path}");
         }
         for path in ["/v/Notes/a.md", "a.rs", "/v/work/tokens.md"] {
-            assert_eq!(
-                call("Write", json!({ "file_path": path })),
-                Ok(()),
-                "{path}"
-            );
+            assert_eq!(call("Write", json!({ "file_path": path })), Ok(()), "{path}");
         }
     }
 
@@ -432,10 +401,7 @@ mod tests {
             "chmod -R 777 /",
             "'su'do id",
         ] {
-            assert!(
-                call("Bash", json!({ "command": command })).is_err(),
-                "{command}"
-            );
+            assert!(call("Bash", json!({ "command": command })).is_err(), "{command}");
         }
         for command in [
             "rm -rf /tmp/x",
@@ -446,11 +412,7 @@ mod tests {
             "dd if=a of=b",
             "rm *",
         ] {
-            assert_eq!(
-                call("Bash", json!({ "command": command })),
-                Ok(()),
-                "{command}"
-            );
+            assert_eq!(call("Bash", json!({ "command": command })), Ok(()), "{command}");
         }
     }
 

@@ -40,8 +40,11 @@ impl Replay {
             last_id: 0,
             claude_pid: None,
         }));
-        let place =
-            Place { session: "s".into(), dir: dir.path().into(), idle: Some(Duration::from_secs(1)) };
+        let place = Place {
+            session: "s".into(),
+            dir: dir.path().into(),
+            idle: Some(Duration::from_secs(1)),
+        };
         Replay { session: Session::new(place, log, past, status), dir }
     }
 

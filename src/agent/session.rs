@@ -22,10 +22,7 @@ use wire::{ChatEvent, Timestamp, Trust};
 
 /// What the doors ask of the session; each answers through its channel.
 pub(crate) enum Order {
-    Turn(
-        Box<TurnRequest>,
-        oneshot::Sender<Result<TurnAccepted, Refused>>,
-    ),
+    Turn(Box<TurnRequest>, oneshot::Sender<Result<TurnAccepted, Refused>>),
     Abort(oneshot::Sender<bool>),
     Inject(String, oneshot::Sender<Result<(), Refused>>),
     Permission(PermissionAnswer, oneshot::Sender<bool>),
@@ -178,25 +175,16 @@ impl Session {
             return Err(Refused::Trust(request.trust.name()));
         }
         let known = self.log.mark(&request.turn).is_some()
-            || self
-                .waiting
-                .iter()
-                .any(|waiting| waiting.turn == request.turn);
+            || self.waiting.iter().any(|waiting| waiting.turn == request.turn);
         if known {
             // A server that lost our answer asks again.
-            return Ok(TurnAccepted {
-                turn: request.turn,
-                waiting: self.waiting.len(),
-            });
+            return Ok(TurnAccepted { turn: request.turn, waiting: self.waiting.len() });
         }
         if self.waiting.len() >= TURNS_WAITING_MAX {
             return Err(Refused::Full);
         }
         let before = self.waiting.len() + usize::from(self.turn.is_some());
-        let accepted = TurnAccepted {
-            turn: request.turn.clone(),
-            waiting: before,
-        };
+        let accepted = TurnAccepted { turn: request.turn.clone(), waiting: before };
         if before == 0 {
             // Now, so that a disk that is full is told to who asked.
             self.begin(request).map_err(Refused::Log)?;
@@ -244,10 +232,8 @@ impl Session {
             self.fail(start_error(&error));
             return Ok(());
         }
-        let said = self
-            .claude
-            .as_ref()
-            .map(|c| c.tell(control::user(&request.turn, &request.message)));
+        let said =
+            self.claude.as_ref().map(|c| c.tell(control::user(&request.turn, &request.message)));
         if said != Some(true) {
             self.fail(ErrorCode::CliFailed.error("The Claude CLI does not take its input.", None));
         }
@@ -255,12 +241,7 @@ impl Session {
     }
 
     fn ensure_claude(&mut self, request: &TurnRequest, fresh: bool) -> Result<(), StartError> {
-        if self
-            .claude
-            .as_ref()
-            .is_some_and(|c| c.setup == request.claude)
-            && !fresh
-        {
+        if self.claude.as_ref().is_some_and(|c| c.setup == request.claude) && !fresh {
             return Ok(());
         }
         if let Some(old) = self.claude.take() {
@@ -316,18 +297,12 @@ impl Session {
             return Err(Refused::Full);
         }
         let uuid = uuid::Uuid::new_v4().to_string();
-        let told = self
-            .claude
-            .as_ref()
-            .is_some_and(|c| c.tell(control::user(&uuid, &text)));
+        let told = self.claude.as_ref().is_some_and(|c| c.tell(control::user(&uuid, &text)));
         if !told {
             return Err(Refused::Full);
         }
         turn.inject(uuid);
-        self.say(ChatEvent::UserMessage {
-            content: text,
-            injected: true,
-        });
+        self.say(ChatEvent::UserMessage { content: text, injected: true });
         self.commit();
         Ok(())
     }
@@ -343,7 +318,8 @@ impl Session {
     /// that is not in the log.
     pub(crate) fn commit(&mut self) {
         if let Err(error) = self.log.append(&mut self.batch) {
-            tracing::error!(session = %self.place.session, %error, "the event log cannot be written");
+            let session = &self.place.session;
+            tracing::error!(%session, %error, "the event log cannot be written");
             self.batch = self.log.batch();
             self.log.spend_reserve();
             self.give_up(disk_full(&error));
@@ -442,11 +418,7 @@ impl Session {
             }
             Some(_) => self.heard + TURN_SILENCE,
         };
-        for at in [
-            self.asks.next_due(),
-            self.escalate.map(|(at, _)| at),
-            self.wait_injected,
-        ] {
+        for at in [self.asks.next_due(), self.escalate.map(|(at, _)| at), self.wait_injected] {
             next = at.map_or(next, |at| next.min(at));
         }
         next
@@ -520,8 +492,7 @@ impl Session {
         }
         let mut error = ErrorCode::AgentLost.error(message, Some(&self.place.session));
         error.message_count = Some(count);
-        self.batch
-            .push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
+        self.batch.push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
         if let Err(error) = self.log.append(&mut self.batch) {
             tracing::error!(%error, "the end of a broken turn could not be written");
             self.batch = self.log.batch();
@@ -577,15 +548,11 @@ fn start_error(error: &StartError) -> TypedError {
              config.",
         ),
         StartError::NotThere(..) => (ErrorCode::CliMissing, "Check claude_path in the config."),
-        StartError::Directory(..) => (
-            ErrorCode::CliFailed,
-            "Choose another working directory for this session.",
-        ),
+        StartError::Directory(..) => {
+            (ErrorCode::CliFailed, "Choose another working directory for this session.")
+        }
     };
-    let mut out = code.error(
-        format!("The Claude CLI did not start: {error}. {advice}"),
-        None,
-    );
+    let mut out = code.error(format!("The Claude CLI did not start: {error}. {advice}"), None);
     out.original_error = Some(serve::fault::chain(error));
     out
 }

@@ -96,11 +96,7 @@ impl Turn {
             self.thinking_key = Some(key);
         }
         let block = Some(self.thinking_blocks);
-        ChatEvent::Thinking {
-            content: None,
-            delta: Some(delta),
-            block,
-        }
+        ChatEvent::Thinking { content: None, delta: Some(delta), block }
     }
 
     /// A message begins to be streamed.
@@ -157,10 +153,7 @@ impl Turn {
             }
             if let Some(delta) = block.text.filter(|t| !t.is_empty()) {
                 self.text(&delta);
-                out.push(ChatEvent::Text {
-                    content: None,
-                    delta,
-                });
+                out.push(ChatEvent::Text { content: None, delta });
             }
         }
         for (id, name, input) in block.tools {
@@ -181,17 +174,11 @@ impl Turn {
         self.open_calls.remove(&id);
         if text.len() > TOOL_RESULT_BYTES_MAX {
             let whole = text.len();
-            let cut = (0..=TOOL_RESULT_BYTES_MAX)
-                .rev()
-                .find(|i| text.is_char_boundary(*i));
+            let cut = (0..=TOOL_RESULT_BYTES_MAX).rev().find(|i| text.is_char_boundary(*i));
             text.truncate(cut.unwrap_or(0));
             text.push_str(&format!("\n[… {whole} bytes in all; the model has them]"));
         }
-        ChatEvent::ToolResult {
-            tool_use_id: id,
-            content: text,
-            is_error: error,
-        }
+        ChatEvent::ToolResult { tool_use_id: id, content: text, is_error: error }
     }
 
     pub(crate) fn tool_runs(&self) -> bool {
@@ -279,11 +266,7 @@ impl Turn {
 
     /// The error of a result that is one (contract-core §2.9; the CLI's own names first).
     pub(crate) fn error(&self, ended: &Ended) -> TypedError {
-        let said = if ended.text.is_empty() {
-            ended.errors.join("; ")
-        } else {
-            ended.text.clone()
-        };
+        let said = if ended.text.is_empty() { ended.errors.join("; ") } else { ended.text.clone() };
         let name = self.error.as_deref().unwrap_or_default();
         let oauth = self
             .request
@@ -333,10 +316,9 @@ fn classify(
             ErrorCode::Billing,
             "The vendor refuses for lack of credit. Check the account's billing.".into(),
         ),
-        ("model_not_found", _) | (_, Some(404)) => (
-            ErrorCode::ModelNotFound,
-            format!("The vendor has no such model. {said}"),
-        ),
+        ("model_not_found", _) | (_, Some(404)) => {
+            (ErrorCode::ModelNotFound, format!("The vendor has no such model. {said}"))
+        }
         ("rate_limit", _) | (_, Some(429)) => (
             ErrorCode::RateLimited,
             "The vendor's rate limit is reached. Wait a little, then try again.".into(),
@@ -359,25 +341,17 @@ fn classify(
                 .into(),
         ),
         _ => match ended.subtype.as_str() {
-            "error_max_turns" => (
-                ErrorCode::LimitReached,
-                "The turn used up its allowed steps.".into(),
-            ),
-            "error_max_budget_usd" => (
-                ErrorCode::LimitReached,
-                "The turn used up its allowed budget.".into(),
-            ),
+            "error_max_turns" => {
+                (ErrorCode::LimitReached, "The turn used up its allowed steps.".into())
+            }
+            "error_max_budget_usd" => {
+                (ErrorCode::LimitReached, "The turn used up its allowed budget.".into())
+            }
             _ if said.is_empty() => (
                 ErrorCode::Unknown,
-                format!(
-                    "The Claude CLI ended the turn: {}.",
-                    ended.subtype.replace('_', " ")
-                ),
+                format!("The Claude CLI ended the turn: {}.", ended.subtype.replace('_', " ")),
             ),
-            _ => (
-                ErrorCode::Unknown,
-                format!("The Claude CLI ended the turn: {said}"),
-            ),
+            _ => (ErrorCode::Unknown, format!("The Claude CLI ended the turn: {said}")),
         },
     }
 }

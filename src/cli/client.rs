@@ -49,45 +49,28 @@ pub(crate) struct Ask {
 impl Ask {
     /// `GET`.
     pub(crate) fn get(path: impl Into<String>) -> Ask {
-        Ask {
-            method: Method::GET,
-            path: path.into(),
-            last_event_id: None,
-            body: None,
-        }
+        Ask { method: Method::GET, path: path.into(), last_event_id: None, body: None }
     }
 
     /// `DELETE`.
     pub(crate) fn delete(path: impl Into<String>) -> Ask {
-        Ask {
-            method: Method::DELETE,
-            ..Ask::get(path)
-        }
+        Ask { method: Method::DELETE, ..Ask::get(path) }
     }
 
     /// `POST` without a body.
     pub(crate) fn post(path: impl Into<String>) -> Ask {
-        Ask {
-            method: Method::POST,
-            ..Ask::get(path)
-        }
+        Ask { method: Method::POST, ..Ask::get(path) }
     }
 
     /// With this as JSON.
     pub(crate) fn json(self, body: &impl Serialize) -> Ask {
         let body = serde_json::to_vec(body).expect("our own shapes are always JSON");
-        Ask {
-            body: Some(body),
-            ..self
-        }
+        Ask { body: Some(body), ..self }
     }
 
     /// For the events after this one.
     pub(crate) fn after(self, event: u64) -> Ask {
-        Ask {
-            last_event_id: Some(event),
-            ..self
-        }
+        Ask { last_event_id: Some(event), ..self }
     }
 }
 
@@ -112,10 +95,7 @@ impl Client {
     /// Asks for a stream of events.
     pub(crate) async fn stream(&self, ask: Ask) -> Result<Incoming, Fail> {
         let answer = self.send(ask).await?;
-        let kind = answer
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(HeaderValue::as_bytes);
+        let kind = answer.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         match kind {
             Some(kind) if kind.starts_with(b"text/event-stream") => Ok(answer.into_body()),
             _ => Err(self.foreign("a stream of events was asked for, and none came")),
@@ -131,9 +111,7 @@ impl Client {
                 self.exchange(socket, request).await?
             }
             Place::Tcp { host, port } => {
-                let socket = self
-                    .connected(TcpStream::connect((host.as_str(), *port)))
-                    .await?;
+                let socket = self.connected(TcpStream::connect((host.as_str(), *port))).await?;
                 self.exchange(socket, request).await?
             }
         };
@@ -169,9 +147,7 @@ impl Client {
         }
         let body = Full::from(ask.body.unwrap_or_default());
         // The server's name goes into the request, and `--server` may hold anything.
-        request
-            .body(body)
-            .map_err(|e| Fail::local(e.to_string(), "see --server"))
+        request.body(body).map_err(|e| Fail::local(e.to_string(), "see --server"))
     }
 
     async fn connected<S>(
@@ -183,10 +159,7 @@ impl Client {
             Ok(Err(e)) => e.to_string(),
             Err(_) => format!("no answer within {} s", CONNECT_MAX.as_secs()),
         };
-        Err(Fail::NoServer {
-            place: self.place.to_string(),
-            cause,
-        })
+        Err(Fail::NoServer { place: self.place.to_string(), cause })
     }
 
     async fn exchange(
@@ -224,17 +197,11 @@ impl Client {
 
     /// Whoever answers is no server of ours.
     pub(crate) fn foreign(&self, cause: impl Display) -> Fail {
-        Fail::Foreign {
-            place: self.place.to_string(),
-            cause: cause.to_string(),
-        }
+        Fail::Foreign { place: self.place.to_string(), cause: cause.to_string() }
     }
 
     fn lost(&self, cause: impl Display) -> Fail {
-        Fail::Lost {
-            place: self.place.to_string(),
-            cause: cause.to_string(),
-        }
+        Fail::Lost { place: self.place.to_string(), cause: cause.to_string() }
     }
 }
 
@@ -261,38 +228,23 @@ fn refusal(status: StatusCode, body: &[u8]) -> Fail {
         _ => {
             let named = |name: &str| json[name].as_str().map(str::to_owned);
             let reason = || status.canonical_reason().unwrap_or("refused").to_owned();
-            named("message")
-                .or_else(|| named("error"))
-                .unwrap_or_else(reason)
+            named("message").or_else(|| named("error")).unwrap_or_else(reason)
         }
     };
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fail::NotAllowed(said),
-        _ => Fail::Refused {
-            status: status.as_u16(),
-            said,
-        },
+        _ => Fail::Refused { status: status.as_u16(), said },
     }
 }
 
 /// One entry of a 422: the place and what is wrong there.
 fn fault(fault: &Value) -> String {
-    let place: Vec<String> = fault["loc"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(step)
-        .collect();
-    format!(
-        "{}: {}",
-        place.join("."),
-        fault["msg"].as_str().unwrap_or("wrong")
-    )
+    let place: Vec<String> = fault["loc"].as_array().into_iter().flatten().map(step).collect();
+    format!("{}: {}", place.join("."), fault["msg"].as_str().unwrap_or("wrong"))
 }
 
 fn step(step: &Value) -> String {
-    step.as_str()
-        .map_or_else(|| step.to_string(), str::to_owned)
+    step.as_str().map_or_else(|| step.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -302,22 +254,14 @@ mod tests {
     #[test]
     fn refusals_say_what_each_of_the_contracts_bodies_says() {
         for (status, body, said) in [
-            (
-                404,
-                r#"{"detail":"no such session"}"#,
-                "no such session (the server answered 404)",
-            ),
+            (404, r#"{"detail":"no such session"}"#, "no such session (the server answered 404)"),
             (
                 422,
                 r#"{"detail":[{"loc":["body","limit"],"msg":"too big"},
                     {"loc":["query",0],"msg":"x"}]}"#,
                 "body.limit: too big; query.0: x (the server answered 422)",
             ),
-            (
-                500,
-                "Internal Server Error",
-                "Internal Server Error (the server answered 500)",
-            ),
+            (500, "Internal Server Error", "Internal Server Error (the server answered 500)"),
             (
                 401,
                 r#"{"error":"Unauthorized","message":"a key is needed"}"#,

@@ -41,17 +41,10 @@ fn show(loaded: &Loaded, args: Json) -> Result<u8, Fail> {
     }
     let mut table = Table::new(&["KEY", "FROM", "VALUE"]);
     for shown in loaded.show() {
-        table.row(vec![
-            shown.key.into(),
-            shown.origin.to_string(),
-            words(&shown.value),
-        ]);
+        table.row(vec![shown.key.into(), shown.origin.to_string(), words(&shown.value)]);
     }
     print(&table.show(width(), Ink::out()))?;
-    print(&format!(
-        "\nfile: {}\n",
-        line(&loaded.file.display().to_string())
-    ))?;
+    print(&format!("\nfile: {}\n", line(&loaded.file.display().to_string())))?;
     warn(loaded.problem.iter().chain(&loaded.warnings))?;
     Ok(exit::DONE)
 }
@@ -80,11 +73,7 @@ fn change(common: &Common, loaded: &Loaded, args: &SetArgs) -> Result<u8, Fail> 
     if args.json.json {
         print_json(&as_json(&shown))?;
     } else {
-        print(&format!(
-            "{} is set in {}\n",
-            args.key,
-            line(&file.display().to_string())
-        ))?;
+        print(&format!("{} is set in {}\n", args.key, line(&file.display().to_string())))?;
     }
     match shown.origin {
         Origin::Environment | Origin::DotEnv => {
@@ -98,28 +87,17 @@ fn change(common: &Common, loaded: &Loaded, args: &SetArgs) -> Result<u8, Fail> 
 
 /// The file whose `vault_path` names the vault.
 fn pointer() -> Result<PathBuf, Fail> {
-    let home = host::dirs()
-        .map_err(|e| Fail::local(e.to_string(), "set HOME"))?
-        .home;
-    Ok(home
-        .join("Parachute")
-        .join(".parachute")
-        .join("config.yaml"))
+    let home = host::dirs().map_err(|e| Fail::local(e.to_string(), "set HOME"))?.home;
+    Ok(home.join("Parachute").join(".parachute").join("config.yaml"))
 }
 
 fn check(loaded: &Loaded, args: &CheckArgs) -> Result<u8, Fail> {
     let (file, problem, warnings) = match &args.file {
-        None => (
-            loaded.file.clone(),
-            loaded.problem.clone(),
-            loaded.warnings.clone(),
-        ),
+        None => (loaded.file.clone(), loaded.problem.clone(), loaded.warnings.clone()),
         Some(file) => {
             let mut warnings = Vec::new();
-            let text = read(file).map_err(|why| ConfigError::Unreadable {
-                path: file.clone(),
-                why,
-            });
+            let text =
+                read(file).map_err(|why| ConfigError::Unreadable { path: file.clone(), why });
             let judged = text.and_then(|text| Layer::of_yaml(&text, file, &mut warnings));
             (file.clone(), judged.err().map(|e| e.to_string()), warnings)
         }
@@ -133,10 +111,7 @@ fn check(loaded: &Loaded, args: &CheckArgs) -> Result<u8, Fail> {
         warn(&warnings)?;
         match &problem {
             Some(problem) => {
-                return Err(Fail::Local {
-                    what: problem.clone(),
-                    hint: None,
-                });
+                return Err(Fail::Local { what: problem.clone(), hint: None });
             }
             None if file.exists() => {
                 print(&format!("{} is good\n", line(&file.to_string_lossy())))?
@@ -147,30 +122,20 @@ fn check(loaded: &Loaded, args: &CheckArgs) -> Result<u8, Fail> {
             ))?,
         }
     }
-    Ok(if problem.is_some() {
-        exit::FAILED
-    } else {
-        exit::DONE
-    })
+    Ok(if problem.is_some() { exit::FAILED } else { exit::DONE })
 }
 
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let read = File::open(file)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
+    let read = File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     match read as u64 > FILE_BYTES_MAX {
-        true => Err(io::Error::other(format!(
-            "it is longer than {FILE_BYTES_MAX} bytes"
-        ))),
+        true => Err(io::Error::other(format!("it is longer than {FILE_BYTES_MAX} bytes"))),
         false => Ok(text),
     }
 }
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) -> io::Result<()> {
-    warnings
-        .into_iter()
-        .try_for_each(|warning| writeln!(stderr(), "  ! {}", line(warning)))
+    warnings.into_iter().try_for_each(|warning| writeln!(stderr(), "  ! {}", line(warning)))
 }
 
 fn as_json(shown: &Shown) -> Value {
@@ -201,9 +166,7 @@ fn unknown(key: &str) -> Fail {
 
 fn nearest(key: &str) -> Option<&'static str> {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let alike = KEYS
-        .iter()
-        .map(|known| (strsim::jaro(&key, known.name), known.name));
+    let alike = KEYS.iter().map(|known| (strsim::jaro(&key, known.name), known.name));
     let (alike, name) = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (alike >= ALIKE_MIN).then_some(name)
 }
@@ -218,10 +181,7 @@ fn unset(key: &str, error: &ConfigError) -> Fail {
             "`parachute config show` lists all keys".into()
         }
         _ => {
-            return Fail::Local {
-                what: error.to_string(),
-                hint: None,
-            };
+            return Fail::Local { what: error.to_string(), hint: None };
         }
     };
     Fail::usage(error.to_string(), hint)

@@ -87,18 +87,12 @@ pub(crate) enum Fail {
 impl Fail {
     /// Something on this machine stands in the way, and this is what to do about it.
     pub(crate) fn local(what: impl Into<String>, hint: impl Into<String>) -> Fail {
-        Fail::Local {
-            what: what.into(),
-            hint: Some(hint.into()),
-        }
+        Fail::Local { what: what.into(), hint: Some(hint.into()) }
     }
 
     /// The command line makes no sense.
     pub(crate) fn usage(what: impl Into<String>, hint: impl Into<String>) -> Fail {
-        Fail::Usage {
-            what: what.into(),
-            hint: hint.into(),
-        }
+        Fail::Usage { what: what.into(), hint: hint.into() }
     }
 
     /// The status the program ends with.
@@ -155,36 +149,12 @@ mod tests {
         let broken = |kind| Fail::Output(io::Error::from(kind));
         for (fail, exit) in [
             (Fail::usage("a", "b"), 2),
-            (
-                Fail::NoServer {
-                    place: text(),
-                    cause: text(),
-                },
-                69,
-            ),
-            (
-                Fail::Lost {
-                    place: text(),
-                    cause: text(),
-                },
-                69,
-            ),
+            (Fail::NoServer { place: text(), cause: text() }, 69),
+            (Fail::Lost { place: text(), cause: text() }, 69),
             (Fail::Unheard(text()), 69),
             (Fail::NotAllowed(text()), 77),
-            (
-                Fail::Refused {
-                    status: 404,
-                    said: text(),
-                },
-                1,
-            ),
-            (
-                Fail::Foreign {
-                    place: text(),
-                    cause: text(),
-                },
-                1,
-            ),
+            (Fail::Refused { status: 404, said: text() }, 1),
+            (Fail::Foreign { place: text(), cause: text() }, 1),
             (Fail::local("a", "b"), 1),
             (broken(io::ErrorKind::StorageFull), 1),
             (broken(io::ErrorKind::BrokenPipe), 0),

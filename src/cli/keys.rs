@@ -16,9 +16,7 @@ use wire::auth::{KeyDeleted, KeyList, MadeKey};
 /// Runs the command; answers with the exit status.
 pub(crate) fn run(common: &Common, command: &KeysCommand) -> Result<u8, Fail> {
     let loaded = reach::settings(common)?;
-    let file = reach::vault(&loaded)?
-        .join(".parachute")
-        .join("server.yaml");
+    let file = reach::vault(&loaded)?.join(".parachute").join("server.yaml");
     let keys = Keys::load(&file).map_err(|e| fail(&e))?;
     let keys = keys.with_default_mode(loaded.settings.auth_mode);
     match command {
@@ -33,29 +31,17 @@ fn create(keys: &Keys, args: &NewKeyArgs) -> Result<(), Fail> {
     let (info, key) = keys.create(&args.label).map_err(|e| fail(&e))?;
     if args.json.json {
         let (id, label, created_at) = (info.id, info.label, info.created_at);
-        let made = MadeKey {
-            id,
-            label,
-            key,
-            created_at,
-        };
+        let made = MadeKey { id, label, key, created_at };
         print_json(&to_value(made).expect("our own shapes are always JSON"))?;
     } else {
         print(&format!("{}\n", key.expose()))?;
-        writeln!(
-            stderr(),
-            "{} is shown this once; keep it like a password",
-            info.id
-        )?;
+        writeln!(stderr(), "{} is shown this once; keep it like a password", info.id)?;
     }
     Ok(())
 }
 
 fn list(keys: &Keys, args: Json) -> Result<(), Fail> {
-    let list = KeyList {
-        keys: keys.list(),
-        auth_mode: keys.mode(),
-    };
+    let list = KeyList { keys: keys.list(), auth_mode: keys.mode() };
     if args.json {
         return Ok(print_json(&json!(list))?);
     }
@@ -79,10 +65,7 @@ fn revoke(keys: &Keys, args: &OneKey) -> Result<(), Fail> {
         return Err(Fail::local(said, "`parachute keys list` shows them"));
     }
     if args.json.json {
-        let deleted = KeyDeleted {
-            status: "deleted".into(),
-            id: args.id.clone(),
-        };
+        let deleted = KeyDeleted { status: "deleted".into(), id: args.id.clone() };
         return Ok(print_json(&json!(deleted))?);
     }
     Ok(print(&format!("{} opens no door any more\n", args.id))?)
@@ -91,9 +74,6 @@ fn revoke(keys: &Keys, args: &OneKey) -> Result<(), Fail> {
 fn fail(error: &KeysError) -> Fail {
     match error {
         KeysError::Label => Fail::usage(error.to_string(), "as in parachute keys create phone"),
-        _ => Fail::Local {
-            what: error.to_string(),
-            hint: None,
-        },
+        _ => Fail::Local { what: error.to_string(), hint: None },
     }
 }

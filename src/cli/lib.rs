@@ -49,10 +49,8 @@ fn explain(error: &clap::Error) -> u8 {
         return exit::DONE;
     }
     let text = error.render().to_string();
-    let text = text
-        .strip_prefix("error: ")
-        .map(|rest| format!("parachute: {rest}"))
-        .unwrap_or(text);
+    let text =
+        text.strip_prefix("error: ").map(|rest| format!("parachute: {rest}")).unwrap_or(text);
     let _ = stderr().write_all(text.as_bytes());
     exit::USAGE
 }
@@ -65,14 +63,12 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         Command::Status(args) => ask(common, |client, named| status::run(client, *args, named)),
         Command::Config(command) => config::run(common, command),
         Command::Keys(command) => keys::run(common, command),
-        Command::Server(ServerArgs {
-            foreground: true,
-            act: None,
-        }) => Err(server::become_server(common.vault.as_deref())),
-        Command::Server(ServerArgs {
-            foreground: false,
-            act: Some(act),
-        }) => ask(common, |client, _| server::run(client, *act)),
+        Command::Server(ServerArgs { foreground: true, act: None }) => {
+            Err(server::become_server(common.vault.as_deref()))
+        }
+        Command::Server(ServerArgs { foreground: false, act: Some(act) }) => {
+            ask(common, |client, _| server::run(client, *act))
+        }
         Command::Server(_) => Err(Fail::usage(
             "exactly one thing can be done with the server",
             "parachute server -f, start, stop, restart or status",
@@ -87,9 +83,7 @@ where
     W: Future<Output = Result<u8, Fail>>,
 {
     let (client, named) = reach::server(common)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fail::local(e.to_string(), "see `ulimit -a`"))?;
     let done = runtime.block_on(work(client, named));
     // A name that is still being resolved would hold up the end.

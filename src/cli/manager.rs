@@ -80,11 +80,7 @@ impl View {
                 words(status),
                 or_dash(since(status).map(|at| ago(at.as_millis(), now))),
                 or_dash(status.pid.map(|pid| pid.to_string())),
-                or_dash(
-                    status
-                        .memory_bytes
-                        .map(|bytes| format!("{} MiB", bytes >> 20)),
-                ),
+                or_dash(status.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20))),
                 status.restarts.to_string(),
             ]);
         }
@@ -132,11 +128,7 @@ fn is_up(active: &str) -> bool {
 
 fn words(status: &UnitStatus) -> String {
     let ended_well = matches!(status.result.as_str(), "" | "success");
-    let result = if ended_well {
-        String::new()
-    } else {
-        format!(", {}", status.result)
-    };
+    let result = if ended_well { String::new() } else { format!(", {}", status.result) };
     format!("{} ({}{result})", status.active, status.sub)
 }
 
@@ -165,10 +157,7 @@ mod tests {
 
     fn view(service: UnitStatus) -> View {
         let socket = status("active", "listening", "success");
-        View {
-            units: vec![("parachute.socket", socket), (SERVICE, service)],
-            agents: 0,
-        }
+        View { units: vec![("parachute.socket", socket), (SERVICE, service)], agents: 0 }
     }
 
     #[test]
@@ -177,10 +166,7 @@ mod tests {
         assert!(idle.serves() && !idle.runs());
         let busy = view(status("active", "running", "success"));
         assert!(busy.serves() && busy.runs());
-        let none = View {
-            units: Vec::new(),
-            agents: 0,
-        };
+        let none = View { units: Vec::new(), agents: 0 };
         assert!(!none.serves() && !none.runs() && !none.installed());
     }
 
@@ -188,14 +174,8 @@ mod tests {
     fn the_table_says_how_a_run_ended_only_if_badly() {
         let text = view(status("failed", "failed", "watchdog")).table(None, Ink::NONE);
         let rows: Vec<&str> = text.lines().collect();
-        assert!(
-            rows[1].starts_with("parachute.socket   active (listening)         "),
-            "{text}"
-        );
-        assert!(
-            rows[2].starts_with("parachute.service  failed (failed, watchdog)  "),
-            "{text}"
-        );
+        assert!(rows[1].starts_with("parachute.socket   active (listening)         "), "{text}");
+        assert!(rows[2].starts_with("parachute.service  failed (failed, watchdog)  "), "{text}");
         assert!(rows[2].ends_with("-    -       3"), "{text}");
     }
 

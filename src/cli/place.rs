@@ -53,22 +53,14 @@ impl Place {
         // `Authority::port` has nothing to say about a port that is too large.
         let port = match authority.as_str().strip_prefix(authority.host()) {
             None | Some("") => 80,
-            Some(port) => port[1..]
-                .parse()
-                .map_err(|_| wrong("the port is no number of one"))?,
+            Some(port) => port[1..].parse().map_err(|_| wrong("the port is no number of one"))?,
         };
-        Ok(Place::Tcp {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Place::Tcp { host: host.to_owned(), port })
     }
 
     /// A port of this machine.
     pub(crate) fn loopback(port: u16) -> Place {
-        Place::Tcp {
-            host: "127.0.0.1".into(),
-            port,
-        }
+        Place::Tcp { host: "127.0.0.1".into(), port }
     }
 
     /// What a request says in `Host`, which the server checks.
@@ -96,21 +88,10 @@ mod tests {
 
     #[test]
     fn reads_paths_names_and_addresses() {
-        let tcp = |host: &str, port| Place::Tcp {
-            host: host.into(),
-            port,
-        };
+        let tcp = |host: &str, port| Place::Tcp { host: host.into(), port };
         for (text, place, shown) in [
-            (
-                "unix:/run/x.sock",
-                Place::Unix("/run/x.sock".into()),
-                "unix:/run/x.sock",
-            ),
-            (
-                "http://localhost:3333/",
-                tcp("localhost", 3333),
-                "http://localhost:3333",
-            ),
+            ("unix:/run/x.sock", Place::Unix("/run/x.sock".into()), "unix:/run/x.sock"),
+            ("http://localhost:3333/", tcp("localhost", 3333), "http://localhost:3333"),
             ("http://[::1]:3333", tcp("::1", 3333), "http://[::1]:3333"),
             ("http://nas", tcp("nas", 80), "http://nas:80"),
         ] {

@@ -10,10 +10,7 @@ use wire::Secret;
 
 /// The server that is meant, and whether a person named it.
 pub(crate) fn server(common: &Common) -> Result<(Client, bool), Fail> {
-    let named = common
-        .server
-        .clone()
-        .or_else(|| variable("PARACHUTE_SERVER"));
+    let named = common.server.clone().or_else(|| variable("PARACHUTE_SERVER"));
     let place = match &named {
         Some(named) => Place::parse(named)?,
         None => own_place(common)?,
@@ -35,12 +32,7 @@ fn own_place(common: &Common) -> Result<Place, Fail> {
 /// The settings as a server that was started here would have them, `--vault` before all else.
 /// Nothing is written: the last good copy of a config is the server's.
 pub(crate) fn settings(common: &Common) -> Result<Loaded, Fail> {
-    let lost = |e| {
-        Fail::local(
-            format!("the current directory is gone: {e}"),
-            "go to another one",
-        )
-    };
+    let lost = |e| Fail::local(format!("the current directory is gone: {e}"), "go to another one");
     let mut sources = Sources::of_process(None).map_err(lost)?;
     if let Some(vault) = &common.vault {
         let vault = absolute(vault)?;

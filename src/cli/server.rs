@@ -24,10 +24,7 @@ const ELSEWHERE: &str = "stop it where it runs, with Ctrl-C";
 /// cannot be had.
 pub(crate) fn become_server(vault: Option<&Path>) -> Fail {
     let program = beside_us().unwrap_or_else(|| PROGRAM.into());
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "no child: this very process becomes the server"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "no child: this very process becomes the server")]
     let mut command = Command::new(&program);
     match vault.map(reach::absolute) {
         None => {}
@@ -90,11 +87,7 @@ fn status(view: &View, args: Json) -> Result<u8, Fail> {
         false if view.installed() => print(&view.table(width(), Ink::out()))?,
         false => print(&format!("{} has no units of Parachute\n", manager::NAME))?,
     }
-    Ok(if view.serves() {
-        exit::DONE
-    } else {
-        exit::NOT_RUNNING
-    })
+    Ok(if view.serves() { exit::DONE } else { exit::NOT_RUNNING })
 }
 
 async fn no_manager(client: &Client, act: ServerAct) -> Result<u8, Fail> {
@@ -106,18 +99,11 @@ async fn no_manager(client: &Client, act: ServerAct) -> Result<u8, Fail> {
                 (false, true) => print("a server runs in the foreground; no service manager\n")?,
                 (false, false) => print("no server runs; no service manager answers here\n")?,
             }
-            Ok(if foreground {
-                exit::DONE
-            } else {
-                exit::NOT_RUNNING
-            })
+            Ok(if foreground { exit::DONE } else { exit::NOT_RUNNING })
         }
         ServerAct::Stop | ServerAct::Restart if foreground => Err(foreground_fail(client)),
         ServerAct::Start if foreground => {
-            let said = format!(
-                "a server runs already, in the foreground, at {}",
-                client.place()
-            );
+            let said = format!("a server runs already, in the foreground, at {}", client.place());
             Err(Fail::local(said, ELSEWHERE))
         }
         _ => Err(Fail::local("no service manager answers here", FOREGROUND)),

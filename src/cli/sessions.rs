@@ -92,9 +92,7 @@ async fn fetch(client: &Client, args: &ListArgs, archived: bool) -> Result<Vec<V
 }
 
 async fn show(client: &Client, one: &OneSession, json: bool) -> Result<(), Fail> {
-    let answer: Value = client
-        .ask(Ask::get(format!("/api/chat/{}", one.id)))
-        .await?;
+    let answer: Value = client.ask(Ask::get(format!("/api/chat/{}", one.id))).await?;
     if json {
         return Ok(print_json(&answer)?);
     }
@@ -110,35 +108,15 @@ async fn show(client: &Client, one: &OneSession, json: bool) -> Result<(), Fail>
             ("messages", session.message_count.to_string()),
             ("model", text(session.model)),
             ("directory", text(session.working_directory)),
-            (
-                "trust",
-                session
-                    .trust
-                    .map(|trust| trust.name().to_owned())
-                    .unwrap_or_default(),
-            ),
-            (
-                "state",
-                if session.archived {
-                    "archived".into()
-                } else {
-                    String::new()
-                },
-            ),
+            ("trust", session.trust.map(|trust| trust.name().to_owned()).unwrap_or_default()),
+            ("state", if session.archived { "archived".into() } else { String::new() }),
         ],
         ink,
     );
     for message in messages {
-        let at = message
-            .timestamp
-            .map(|at| format!(", {at}"))
-            .unwrap_or_default();
+        let at = message.timestamp.map(|at| format!(", {at}")).unwrap_or_default();
         let head = plain(&format!("{}{at}", message.role));
-        shown += &format!(
-            "\n{}\n{}\n",
-            ink.bold(&head),
-            plain(message.content.trim_end())
-        );
+        shown += &format!("\n{}\n{}\n", ink.bold(&head), plain(message.content.trim_end()));
     }
     Ok(print(&shown)?)
 }

@@ -73,11 +73,7 @@ impl Parser {
                 }
                 None => self.data = Some(value.to_vec()),
             },
-            b"id" => {
-                self.id = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|id| id.parse().ok())
-            }
+            b"id" => self.id = std::str::from_utf8(value).ok().and_then(|id| id.parse().ok()),
             _ => {}
         }
     }
@@ -94,10 +90,7 @@ mod tests {
     );
 
     fn expected() -> Vec<Event> {
-        let event = |id, data: &str| Event {
-            id,
-            data: data.into(),
-        };
+        let event = |id, data: &str| Event { id, data: data.into() };
         vec![
             event(Some(1), "{\"a\":\"é\"}"),
             event(Some(2), "b\nc"),

@@ -43,23 +43,14 @@ pub(crate) async fn run(client: Client, args: Json, named: bool) -> Result<u8, F
 
 async fn view() -> Result<Option<View>, Fail> {
     match host::units::connect().await {
-        Some(manager) => View::of(&manager)
-            .await
-            .map(Some)
-            .map_err(|e| manager::fail(&e)),
+        Some(manager) => View::of(&manager).await.map(Some).map_err(|e| manager::fail(&e)),
         None => Ok(None),
     }
 }
 
 async fn ask(client: &Client) -> Result<State, Fail> {
-    match client
-        .ask::<Value>(Ask::get("/api/health?detailed=true"))
-        .await
-    {
-        Ok(answer) => Ok(State::Serves(
-            Box::new(client.shape(answer.clone())?),
-            answer,
-        )),
+    match client.ask::<Value>(Ask::get("/api/health?detailed=true")).await {
+        Ok(answer) => Ok(State::Serves(Box::new(client.shape(answer.clone())?), answer)),
         Err(fail @ (Fail::NoServer { .. } | Fail::Lost { .. })) => {
             Ok(State::Silent(fail.to_string()))
         }
@@ -94,10 +85,7 @@ fn as_text(client: &Client, state: &State, view: Option<&View>, ink: Ink) -> Str
             }
         }
         State::Waits => {
-            rows.push((
-                "server",
-                "waits for its next connection, and then starts".into(),
-            ));
+            rows.push(("server", "waits for its next connection, and then starts".into()));
             rows.push(("listens at", client.place().to_string()));
         }
         State::Silent(why) => rows.push(("server", format!("not running: {why}"))),
@@ -123,29 +111,17 @@ fn as_text(client: &Client, state: &State, view: Option<&View>, ink: Ink) -> Str
 }
 
 fn serving(health: &Health) -> String {
-    let commit = health
-        .commit
-        .as_ref()
-        .map(|commit| format!(" ({commit})"))
-        .unwrap_or_default();
+    let commit = health.commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default();
     let uptime = health.detail.as_ref().filter(|detail| detail.uptime >= 0.0);
     // `as` saturates, and no server is up for so long.
     let up = uptime.map(|detail| format!(", up {}", span(detail.uptime as u64)));
-    format!(
-        "serves, version {}{commit}{}",
-        health.version,
-        up.unwrap_or_default()
-    )
+    format!("serves, version {}{commit}{}", health.version, up.unwrap_or_default())
 }
 
 fn details(detail: &HealthDetail) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     let vault = &detail.vault;
-    let state = if vault.status == "ok" {
-        String::new()
-    } else {
-        format!(" ({})", vault.status)
-    };
+    let state = if vault.status == "ok" { String::new() } else { format!(" ({})", vault.status) };
     rows.push(("vault", format!("{}{state}", vault.path)));
     for (at, listener) in detail.listeners.iter().enumerate() {
         rows.push((if at == 0 { "listeners" } else { "" }, listener.clone()));

@@ -12,17 +12,13 @@ pub(crate) struct Table {
 impl Table {
     /// Without rows yet.
     pub(crate) fn new(heads: &'static [&'static str]) -> Table {
-        Table {
-            heads,
-            rows: Vec::new(),
-        }
+        Table { heads, rows: Vec::new() }
     }
 
     /// One more row; as many cells as there are headings.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.heads.len());
-        self.rows
-            .push(cells.iter().map(|cell| line(cell)).collect());
+        self.rows.push(cells.iter().map(|cell| line(cell)).collect());
     }
 
     /// As text, every line ended.
@@ -87,11 +83,7 @@ mod tests {
 
     fn table() -> Table {
         let mut table = Table::new(&["ID", "USED", "TITLE"]);
-        table.row(vec![
-            "a".into(),
-            "3 min ago".into(),
-            "Plan the trip to Łódź".into(),
-        ]);
+        table.row(vec!["a".into(), "3 min ago".into(), "Plan the trip to Łódź".into()]);
         table.row(vec!["bcd".into(), "now".into(), String::new()]);
         table
     }

@@ -18,16 +18,12 @@ impl Ink {
 
     /// Of standard output.
     pub(crate) fn out() -> Ink {
-        Ink {
-            on: stdout().is_terminal() && wanted(),
-        }
+        Ink { on: stdout().is_terminal() && wanted() }
     }
 
     /// Of standard error.
     pub(crate) fn err() -> Ink {
-        Ink {
-            on: stderr().is_terminal() && wanted(),
-        }
+        Ink { on: stderr().is_terminal() && wanted() }
     }
 
     /// What matters less.
@@ -129,10 +125,7 @@ mod tests {
 
     #[test]
     fn nothing_that_moves_the_cursor_or_turns_text_around_passes() {
-        assert_eq!(
-            plain("a\u{1b}]0;t\u{7}\tb\r\n\u{9b}2J\u{202e}é"),
-            "a]0;t\tb\n2Jé"
-        );
+        assert_eq!(plain("a\u{1b}]0;t\u{7}\tb\r\n\u{9b}2J\u{202e}é"), "a]0;t\tb\n2Jé");
         assert_eq!(line("  two\n\n lines\u{0} \r\n"), "two lines");
     }
 

@@ -33,11 +33,7 @@ impl Stamp {
 
     fn from(found: &fs::Metadata) -> Stamp {
         let changed = (found.mtime(), found.mtime_nsec());
-        Stamp {
-            inode: found.ino(),
-            bytes: found.len(),
-            changed,
-        }
+        Stamp { inode: found.ino(), bytes: found.len(), changed }
     }
 }
 
@@ -61,9 +57,7 @@ pub(crate) fn read_stamped(path: &Path) -> io::Result<Option<(String, Stamp)>> {
     let mut bytes = Vec::new();
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "it is longer than {BYTES_MAX} bytes"
-        )));
+        return Err(io::Error::other(format!("it is longer than {BYTES_MAX} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
     Ok(Some((text, stamp)))
@@ -86,10 +80,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         real => real?,
     };
-    let mut file = OpenOptions::new()
-        .mode(0o600)
-        .preserve_mode(mode == Mode::Kept)
-        .open(real)?;
+    let mut file = OpenOptions::new().mode(0o600).preserve_mode(mode == Mode::Kept).open(real)?;
     file.write_all(bytes)?;
     file.commit()
 }
@@ -97,10 +88,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
 /// Makes the folder of a file, for its owner only.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(folder) => fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder),
+        Some(folder) => fs::DirBuilder::new().recursive(true).mode(0o700).create(folder),
         None => Ok(()),
     }
 }
@@ -119,12 +107,8 @@ pub(crate) struct Lock {
 impl Lock {
     /// Waits for the lock, not forever.
     pub(crate) fn take(path: &Path) -> io::Result<Lock> {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)?;
+        let file =
+            File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {

@@ -111,17 +111,8 @@ impl Keys {
     }
 
     fn new(path: &Path, book: Result<Book, String>, stamp: Option<Stamp>) -> Keys {
-        let state = State {
-            stamp,
-            book,
-            used: BTreeMap::new(),
-            written: Instant::now(),
-        };
-        Keys {
-            path: path.to_owned(),
-            default_mode: AuthMode::Remote,
-            state: Mutex::new(state),
-        }
+        let state = State { stamp, book, used: BTreeMap::new(), written: Instant::now() };
+        Keys { path: path.to_owned(), default_mode: AuthMode::Remote, state: Mutex::new(state) }
     }
 
     /// The mode where the file does not say one; `remote` if this is not called.
@@ -145,10 +136,7 @@ impl Keys {
 
     /// Whether there is no key that could fit.
     pub fn is_empty(&self) -> bool {
-        self.fresh()
-            .book
-            .as_ref()
-            .map_or(true, |book| book.keys.is_empty())
+        self.fresh().book.as_ref().map_or(true, |book| book.keys.is_empty())
     }
 
     /// The keys, oldest first, without what is secret.
@@ -245,10 +233,7 @@ impl Keys {
 
     /// Changes the file as it is now on disk, under the lock that other programs take too.
     fn change<T>(&self, edit: impl FnOnce(&mut Book) -> T) -> Result<T, KeysError> {
-        let unwritable = |why| KeysError::Unwritable {
-            path: self.path.clone(),
-            why,
-        };
+        let unwritable = |why| KeysError::Unwritable { path: self.path.clone(), why };
         file::make_folder(&self.path).map_err(unwritable)?;
         let lock = self.path.with_file_name(".server.lock");
         let _lock = file::Lock::take(&lock).map_err(unwritable)?;
@@ -256,10 +241,7 @@ impl Keys {
         let answer = edit(&mut book);
         let used = self.lock().used.clone();
         book.note_uses(&used);
-        let text = book
-            .changed_text()
-            .map_err(io::Error::other)
-            .map_err(unwritable)?;
+        let text = book.changed_text().map_err(io::Error::other).map_err(unwritable)?;
         let stamp = match text {
             Some(text) => {
                 file::replace(&self.path, text.as_bytes(), file::Mode::Private)
@@ -299,18 +281,14 @@ impl Keys {
 }
 
 fn read(path: &Path) -> Result<(Book, Option<Stamp>), KeysError> {
-    let found = file::read_stamped(path).map_err(|why| KeysError::Unreadable {
-        path: path.to_owned(),
-        why,
-    })?;
+    let found = file::read_stamped(path)
+        .map_err(|why| KeysError::Unreadable { path: path.to_owned(), why })?;
     let (text, stamp) = match found {
         Some((text, stamp)) => (text, Some(stamp)),
         None => (String::new(), None),
     };
-    let book = Book::parse(text).map_err(|reason| KeysError::Broken {
-        path: path.to_owned(),
-        reason,
-    })?;
+    let book =
+        Book::parse(text).map_err(|reason| KeysError::Broken { path: path.to_owned(), reason })?;
     Ok((book, stamp))
 }
 

@@ -135,12 +135,7 @@ impl Loaded {
         let said = self.layer.get(key.name);
         let value = said.map_or(serde_json::Value::Null, |(value, _)| value.to_json(MASK));
         let origin = said.map_or(Origin::Default, |(_, origin)| origin);
-        Shown {
-            key: key.name,
-            value,
-            origin,
-            about: key.about,
-        }
+        Shown { key: key.name, value, origin, about: key.about }
     }
 }
 
@@ -167,8 +162,5 @@ pub fn schema() -> serde_json::Value {
 }
 
 fn settable() -> Vec<&'static str> {
-    KEYS.iter()
-        .filter(|key| key.settable)
-        .map(|key| key.name)
-        .collect()
+    KEYS.iter().filter(|key| key.settable).map(|key| key.name).collect()
 }

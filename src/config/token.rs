@@ -83,15 +83,11 @@ pub fn find(places: &Places<'_>) -> Found {
         }
     }
     if let Some(secret) = places.configured {
-        found.take(CredentialKind::OauthToken, secret.expose(), || {
-            Place::Config
-        });
+        found.take(CredentialKind::OauthToken, secret.expose(), || Place::Config);
     }
     if found.file(CredentialKind::OauthToken, places.file) && file::is_open_to_others(places.file) {
         let path = places.file.display();
-        found
-            .warnings
-            .push(format!("others may read {path}; run: chmod 600 {path}"));
+        found.warnings.push(format!("others may read {path}; run: chmod 600 {path}"));
     }
     found
 }
@@ -107,10 +103,8 @@ impl Found {
                 true
             }
             Err(error) => {
-                self.warnings.push(format!(
-                    "passed over, {} cannot be read: {error}",
-                    path.display()
-                ));
+                self.warnings
+                    .push(format!("passed over, {} cannot be read: {error}", path.display()));
                 false
             }
         }
@@ -123,19 +117,13 @@ impl Found {
             return;
         }
         if text.len() > CREDENTIAL_BYTES_MAX || !text.bytes().all(|b| b.is_ascii_graphic()) {
-            self.warnings
-                .push(format!("passed over, {} is not one word of text", place()));
+            self.warnings.push(format!("passed over, {} is not one word of text", place()));
             return;
         }
         let is_key = kind == CredentialKind::OauthToken && text.starts_with(API_KEY_PREFIX);
         let kind = if is_key { CredentialKind::ApiKey } else { kind };
-        self.credential = Some((
-            Credential {
-                kind,
-                secret: Secret::new(text.to_owned()),
-            },
-            place(),
-        ));
+        self.credential =
+            Some((Credential { kind, secret: Secret::new(text.to_owned()) }, place()));
     }
 }
 
@@ -155,11 +143,7 @@ mod tests {
     impl Home {
         fn new() -> Home {
             let folder = tempfile::tempdir().unwrap();
-            Home {
-                folder,
-                environment: BTreeMap::new(),
-                configured: None,
-            }
+            Home { folder, environment: BTreeMap::new(), configured: None }
         }
 
         fn file(&self, name: &str, text: &str, mode: u32) {
@@ -190,10 +174,7 @@ mod tests {
         home.file(".token", "file\n", 0o600);
         assert_eq!(home.counts(), (CredentialKind::OauthToken, "file".into()));
         home.configured = Some(Secret::new("configured".into()));
-        assert_eq!(
-            home.counts(),
-            (CredentialKind::OauthToken, "configured".into())
-        );
+        assert_eq!(home.counts(), (CredentialKind::OauthToken, "configured".into()));
         for (name, kind) in [
             ("ANTHROPIC_AUTH_TOKEN", CredentialKind::AuthToken),
             ("CLAUDE_CODE_OAUTH_TOKEN", CredentialKind::OauthToken),
@@ -203,10 +184,7 @@ mod tests {
             assert_eq!(home.counts(), (kind, name.to_lowercase()));
         }
         home.file("claude_code_oauth_token", "from-the-manager", 0o400);
-        assert_eq!(
-            home.counts(),
-            (CredentialKind::OauthToken, "from-the-manager".into())
-        );
+        assert_eq!(home.counts(), (CredentialKind::OauthToken, "from-the-manager".into()));
         home.file("anthropic_api_key", "its-key", 0o400);
         assert_eq!(home.counts(), (CredentialKind::ApiKey, "its-key".into()));
     }
@@ -215,38 +193,25 @@ mod tests {
     fn an_api_key_in_a_tokens_place_is_one() {
         let home = Home::new();
         home.file(".token", "  sk-ant-api03-x\n", 0o600);
-        assert_eq!(
-            home.counts(),
-            (CredentialKind::ApiKey, "sk-ant-api03-x".into())
-        );
+        assert_eq!(home.counts(), (CredentialKind::ApiKey, "sk-ant-api03-x".into()));
         home.file(".token", "sk-ant-oat01-x", 0o600);
-        assert_eq!(
-            home.counts(),
-            (CredentialKind::OauthToken, "sk-ant-oat01-x".into())
-        );
+        assert_eq!(home.counts(), (CredentialKind::OauthToken, "sk-ant-oat01-x".into()));
     }
 
     #[test]
     fn what_cannot_be_one_is_passed_over_and_nothing_shows_the_secret() {
         let mut home = Home::new();
-        home.environment
-            .insert("ANTHROPIC_API_KEY".into(), "two words".into());
-        home.environment
-            .insert("ANTHROPIC_AUTH_TOKEN".into(), " ".into());
+        home.environment.insert("ANTHROPIC_API_KEY".into(), "two words".into());
+        home.environment.insert("ANTHROPIC_AUTH_TOKEN".into(), " ".into());
         home.file(".token", "hush", 0o644);
         fs::create_dir(home.folder.path().join("anthropic_api_key")).unwrap();
         let found = home.find();
         let shown = format!("{found:?}");
-        assert!(
-            !shown.contains("hush") && !shown.contains("two words"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hush") && !shown.contains("two words"), "{shown}");
         let (credential, place) = found.credential.unwrap();
         assert_eq!(credential.secret.expose(), "hush");
         assert!(matches!(place, Place::File(path) if path.ends_with(".token")));
-        let [folder, words, open] = &found.warnings[..] else {
-            panic!("{:?}", found.warnings)
-        };
+        let [folder, words, open] = &found.warnings[..] else { panic!("{:?}", found.warnings) };
         assert!(folder.contains("anthropic_api_key"), "{folder}");
         assert!(words.contains("ANTHROPIC_API_KEY"), "{words}");
         assert!(open.contains("chmod 600"), "{open}");

@@ -24,7 +24,8 @@ pub fn trust(vault: &Path, slug: &str) -> Option<String> {
     };
     let mut text = String::new();
     let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
-    let Ok(value) = read.map_err(drop).and_then(|_| serde_yaml::from_str::<Value>(&text).map_err(drop))
+    let Ok(value) =
+        read.map_err(drop).and_then(|_| serde_yaml::from_str::<Value>(&text).map_err(drop))
     else {
         return Some("unreadable".into());
     };

@@ -99,10 +99,7 @@ pub fn detached(
     log: &Path,
 ) -> io::Result<Detached> {
     let mut command = bare(program, Path::new("/"), env);
-    command
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(private_file(log)?);
+    command.args(args).stdout(Stdio::piped()).stderr(private_file(log)?);
     let leave = || rustix::process::setsid().map(drop).map_err(io::Error::from);
     // SAFETY: `leave` is one system call, and turning its error into an `io::Error` allocates
     // nothing.
@@ -116,11 +113,7 @@ pub fn detached(
     let announced = child.stdout.take().map(BufReader::new);
     let (tell, ended) = watch::channel(None);
     tokio::spawn(reap(child, pid, tell));
-    Ok(Detached {
-        pid,
-        announced,
-        ended,
-    })
+    Ok(Detached { pid, announced, ended })
 }
 
 async fn reap(mut child: Child, pid: u32, tell: watch::Sender<Option<ExitStatus>>) {
@@ -160,10 +153,7 @@ impl Detached {
             return Ok(());
         };
         let mut line = Vec::new();
-        output
-            .take(READY_BYTES_MAX)
-            .read_until(b'\n', &mut line)
-            .await?;
+        output.take(READY_BYTES_MAX).read_until(b'\n', &mut line).await?;
         if line.is_empty() {
             let said = format!("it ended before it was ready: {}", self.ended().await?);
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, said));
@@ -197,14 +187,9 @@ pub fn announce_ready() -> io::Result<()> {
 /// would mean ourselves or everybody (0, 1) is.
 pub fn kill_group(pid: u32, signal: Signal) -> io::Result<()> {
     let group = i32::try_from(pid).ok().filter(|raw| *raw > 1);
-    let group = group
-        .and_then(rustix::process::Pid::from_raw)
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{pid} is no group of a child"),
-            )
-        })?;
+    let group = group.and_then(rustix::process::Pid::from_raw).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{pid} is no group of a child"))
+    })?;
     let signal = match signal {
         Signal::Interrupt => rustix::process::Signal::INT,
         Signal::Terminate => rustix::process::Signal::TERM,
@@ -227,15 +212,10 @@ pub fn passed_on(names: &[&str]) -> Vec<(OsString, OsString)> {
         };
         names.iter().any(listed) && !OURS_ALONE.iter().any(|own| name == OsStr::new(own))
     };
-    std::env::vars_os()
-        .filter(|(name, _)| wanted(name))
-        .collect()
+    std::env::vars_os().filter(|(name, _)| wanted(name)).collect()
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the place where children are started"
-)]
+#[allow(clippy::disallowed_methods, reason = "this is the place where children are started")]
 fn bare(
     program: &Path,
     dir: &Path,
@@ -243,10 +223,7 @@ fn bare(
 ) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_clear().envs(env);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
@@ -269,10 +246,7 @@ fn shed(command: &mut Command) {
 
 /// Marks the descriptors from 3 up to `limit` close-on-exec, one system call each. What is not
 /// open answers with an error that says just that.
-#[allow(
-    unsafe_code,
-    reason = "descriptors that no value owns have no safe handle"
-)]
+#[allow(unsafe_code, reason = "descriptors that no value owns have no safe handle")]
 pub(crate) fn shed_one_by_one(limit: c_int) {
     for fd in 3..limit {
         // SAFETY: changes a flag of a descriptor number; touches no memory.

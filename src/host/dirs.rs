@@ -44,11 +44,7 @@ impl Dirs {
             io::Error::new(io::ErrorKind::NotFound, said)
         })?;
         let (state, runtime) = Native::places(env, &home);
-        Ok(Dirs {
-            runtime,
-            state,
-            home,
-        })
+        Ok(Dirs { runtime, state, home })
     }
 
     /// Makes the folders that are missing, and closes those that are there to everybody else
@@ -101,11 +97,7 @@ fn plain(name: &str) -> String {
             _ => write!(safe, "%{byte:02x}").expect("a String takes what is written"),
         }
     }
-    if safe.is_empty() {
-        "%".to_owned()
-    } else {
-        safe
-    }
+    if safe.is_empty() { "%".to_owned() } else { safe }
 }
 
 /// Makes `dir`, and its parents, for nobody but us.
@@ -150,18 +142,11 @@ mod tests {
     fn a_name_never_leaves_its_folder() {
         let dirs = by(&[("HOME", "/h"), ("STATE_DIRECTORY", "/s")]).unwrap();
         assert_eq!(dirs.run("0f-9_A"), Path::new("/s/runs/0f-9_A"));
-        assert_eq!(
-            dirs.run("../../x"),
-            Path::new("/s/runs/%2e%2e%2f%2e%2e%2fx")
-        );
+        assert_eq!(dirs.run("../../x"), Path::new("/s/runs/%2e%2e%2f%2e%2e%2fx"));
         for odd in ["", ".", "..", "a/b", "a\0b"] {
             let run = dirs.run(odd);
             assert_eq!(run.parent(), Some(Path::new("/s/runs")), "{odd:?}");
-            assert_eq!(
-                dirs.agent_socket(odd).parent(),
-                Some(&*dirs.agents()),
-                "{odd:?}"
-            );
+            assert_eq!(dirs.agent_socket(odd).parent(), Some(&*dirs.agents()), "{odd:?}");
         }
     }
 

@@ -34,21 +34,10 @@ impl Lock {
     /// 0600, where it is missing; its folder must exist.
     pub fn take(path: impl AsRef<Path>) -> Result<Lock, LockError> {
         let path = path.as_ref();
-        let trouble = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let trouble = |source| LockError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let file = options
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)
-            .map_err(trouble)?;
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.custom_flags(libc::O_NOFOLLOW).open(path).map_err(trouble)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(path.to_owned())),

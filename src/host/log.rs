@@ -29,9 +29,7 @@ pub fn init(program: &str, asked: Option<&str>) {
     if !Native::trace_to_journal(program, &heard) {
         let stderr = std::io::stderr;
         let colours = stderr().is_terminal() && variable("NO_COLOR").is_none();
-        let lines = tracing_subscriber::fmt::layer()
-            .with_writer(stderr)
-            .with_ansi(colours);
+        let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(colours);
         set(tracing_subscriber::registry().with(heard).with(lines));
     }
     if level == Some(None) {
@@ -66,9 +64,7 @@ fn level(name: &str) -> Option<LevelFilter> {
 fn heard(level: LevelFilter) -> Targets {
     // The names of our crates' libraries all begin so.
     let ours = PREFIX.to_ascii_lowercase();
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(ours, level)
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(ours, level)
 }
 
 #[cfg(test)]

@@ -155,10 +155,7 @@ mod tests {
 
     fn room() -> tempfile::TempDir {
         let private = Permissions::from_mode(0o700);
-        tempfile::Builder::new()
-            .permissions(private)
-            .tempdir()
-            .unwrap()
+        tempfile::Builder::new().permissions(private).tempdir().unwrap()
     }
 
     #[test]
@@ -167,10 +164,7 @@ mod tests {
         let path = dir.path().join("new/a.sock");
         let _listener = private_socket(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
         UnixStream::connect(&path).unwrap();
     }
 
@@ -180,10 +174,7 @@ mod tests {
         let path = dir.path().join("a.sock");
         drop(UnixListener::bind(&path).unwrap());
         let listener = private_socket(&path).unwrap();
-        assert_eq!(
-            private_socket(&path).unwrap_err().kind(),
-            ErrorKind::AddrInUse
-        );
+        assert_eq!(private_socket(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
         drop(listener);
         private_socket(&path).unwrap();
     }
@@ -198,10 +189,7 @@ mod tests {
         rustix::net::listen(&deaf, 1).unwrap();
         let mut waiting = Vec::new();
         while let Ok(()) = knock_and_keep(&path, &mut waiting) {}
-        assert_eq!(
-            private_socket(&path).unwrap_err().kind(),
-            ErrorKind::AddrInUse
-        );
+        assert_eq!(private_socket(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
     }
 
     /// Fills the listener's queue by one; an error when it is full.
@@ -218,10 +206,7 @@ mod tests {
         let dir = room();
         let path = dir.path().join("notes.md");
         fs::write(&path, "mine").unwrap();
-        assert_eq!(
-            private_socket(&path).unwrap_err().kind(),
-            ErrorKind::AlreadyExists
-        );
+        assert_eq!(private_socket(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     }
 
@@ -239,10 +224,7 @@ mod tests {
     fn what_is_no_listener_is_named() {
         let file = OwnedFd::from(tempfile::tempfile().unwrap());
         let said = known("api".into(), file).unwrap_err().to_string();
-        assert!(
-            said.contains("\"api\"") && said.contains("no socket"),
-            "{said}"
-        );
+        assert!(said.contains("\"api\"") && said.contains("no socket"), "{said}");
         let datagram = std::os::unix::net::UnixDatagram::unbound().unwrap();
         let said = known("x".into(), datagram.into()).unwrap_err().to_string();
         assert!(said.contains("no stream socket"), "{said}");

@@ -32,9 +32,7 @@ impl http_body::Body for Body {
                 *self = Body::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Body::Live(live) => live
-                .poll_piece(cx)
-                .map(|piece| piece.map(|b| Ok(Frame::data(b)))),
+            Body::Live(live) => live.poll_piece(cx).map(|piece| piece.map(|b| Ok(Frame::data(b)))),
         }
     }
 

@@ -220,10 +220,7 @@ impl<T: JsonSchema> Json<T> {
 
 impl Give for Live {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Some((
-            "text/event-stream",
-            schemas.subschema_for::<wire::ChatEvent>().to_value(),
-        ))
+        Some(("text/event-stream", schemas.subschema_for::<wire::ChatEvent>().to_value()))
     }
     fn reply(self) -> Reply {
         Live::reply(self)
@@ -239,16 +236,7 @@ impl<'a> Raw<'a> {
     ) -> (HeaderMap, Raw<'a>) {
         let (head, body) = req.into_parts();
         let query = head.uri.query().map(str::to_owned);
-        (
-            head.headers,
-            Raw {
-                query,
-                body,
-                shape,
-                definitions,
-                limits,
-            },
-        )
+        (head.headers, Raw { query, body, shape, definitions, limits })
     }
 }
 
@@ -307,15 +295,8 @@ async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
         }
         Ok(Bytes::from(bytes))
     };
-    let late = || {
-        Fault::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body took too long to arrive",
-        )
-    };
-    tokio::time::timeout(time, reading)
-        .await
-        .map_err(|_| late())?
+    let late = || Fault::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive");
+    tokio::time::timeout(time, reading).await.map_err(|_| late())?
 }
 
 fn too_large(max: usize) -> Fault {

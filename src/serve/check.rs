@@ -29,11 +29,7 @@ pub fn body(bytes: &[u8], schema: &Value, known: &Definitions) -> Result<Value, 
     })?;
     let schema = resolve(schema, known);
     respell(&mut value, schema);
-    let mut judge = Judge {
-        known,
-        wrong: Vec::new(),
-        text_only: false,
-    };
+    let mut judge = Judge { known, wrong: Vec::new(), text_only: false };
     judge.value(&value, schema, &mut vec!["body".into()]);
     judge.verdict(value)
 }
@@ -45,11 +41,7 @@ pub fn query(text: &str, schema: &Value, known: &Definitions) -> Result<Value, V
     if text.is_empty() && schema.get("required").is_none() {
         return Ok(Value::Object(value));
     }
-    let mut judge = Judge {
-        known,
-        wrong: Vec::new(),
-        text_only: true,
-    };
+    let mut judge = Judge { known, wrong: Vec::new(), text_only: true };
     for pair in text.split('&').filter(|p| !p.is_empty()) {
         let (name, given) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, given) = (decoded(name), decoded(given));
@@ -72,11 +64,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn verdict(self, value: Value) -> Result<Value, Vec<Invalid>> {
-        if self.wrong.is_empty() {
-            Ok(value)
-        } else {
-            Err(self.wrong)
-        }
+        if self.wrong.is_empty() { Ok(value) } else { Err(self.wrong) }
     }
 
     fn value(&mut self, value: &Value, schema: &Value, place: &mut Vec<Value>) {
@@ -93,11 +81,7 @@ impl Judge<'_> {
         }
         let fits = types.iter().any(|t| is_type(value, t));
         if !fits {
-            let wanted = types
-                .iter()
-                .find(|t| **t != "null")
-                .copied()
-                .unwrap_or("null");
+            let wanted = types.iter().find(|t| **t != "null").copied().unwrap_or("null");
             return self.mismatch(value, wanted, place);
         }
         match value {
@@ -151,23 +135,11 @@ impl Judge<'_> {
         let plural = |n: usize| if n == 1 { "character" } else { "characters" };
         if let Some(min) = bound("minLength").filter(|min| chars < *min) {
             let said = format!("String should have at least {min} {}", plural(min));
-            self.push(
-                "string_too_short",
-                place,
-                said,
-                text,
-                json!({ "min_length": min }),
-            );
+            self.push("string_too_short", place, said, text, json!({ "min_length": min }));
         }
         if let Some(max) = bound("maxLength").filter(|max| chars > *max) {
             let said = format!("String should have at most {max} {}", plural(max));
-            self.push(
-                "string_too_long",
-                place,
-                said,
-                text,
-                json!({ "max_length": max }),
-            );
+            self.push("string_too_long", place, said, text, json!({ "max_length": max }));
         }
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str) {
             let fits = regex_lite::Regex::new(pattern).is_ok_and(|r| r.is_match(text));
@@ -196,21 +168,11 @@ impl Judge<'_> {
     fn number(&mut self, value: &Value, schema: &Value, place: &[Value]) {
         let given = value.as_f64().unwrap_or_default();
         // A number in a query is shown as it was written there.
-        let shown = if self.text_only {
-            json!(value.to_string())
-        } else {
-            value.clone()
-        };
+        let shown = if self.text_only { json!(value.to_string()) } else { value.clone() };
         let bound = |name: &str| schema.get(name).filter(|b| b.is_number());
         if let Some(min) = bound("minimum").filter(|m| given < m.as_f64().unwrap_or(given)) {
             let said = format!("Input should be greater than or equal to {min}");
-            self.push(
-                "greater_than_equal",
-                place,
-                said,
-                shown.clone(),
-                json!({ "ge": min }),
-            );
+            self.push("greater_than_equal", place, said, shown.clone(), json!({ "ge": min }));
         }
         if let Some(max) = bound("maximum").filter(|m| given > m.as_f64().unwrap_or(given)) {
             let said = format!("Input should be less than or equal to {max}");
@@ -221,11 +183,8 @@ impl Judge<'_> {
     fn choice(&mut self, value: &Value, choices: &[Value], place: &mut Vec<Value>) {
         let mut first = None;
         for choice in choices {
-            let mut trial = Judge {
-                known: self.known,
-                wrong: Vec::new(),
-                text_only: self.text_only,
-            };
+            let mut trial =
+                Judge { known: self.known, wrong: Vec::new(), text_only: self.text_only };
             trial.value(value, choice, place);
             if trial.wrong.is_empty() {
                 return;
@@ -241,10 +200,7 @@ impl Judge<'_> {
         }
         let quoted: Vec<String> = listed
             .iter()
-            .map(|v| {
-                v.as_str()
-                    .map_or_else(|| v.to_string(), |s| format!("'{s}'"))
-            })
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), |s| format!("'{s}'")))
             .collect();
         let expected = match quoted.split_last() {
             Some((last, [])) => last.clone(),
@@ -252,13 +208,7 @@ impl Judge<'_> {
             None => String::new(),
         };
         let said = format!("Input should be {expected}");
-        self.push(
-            "literal_error",
-            place,
-            said,
-            value.clone(),
-            json!({ "expected": expected }),
-        );
+        self.push("literal_error", place, said, value.clone(), json!({ "expected": expected }));
     }
 
     fn mismatch(&mut self, value: &Value, wanted: &str, place: &[Value]) {
@@ -270,10 +220,9 @@ impl Judge<'_> {
                 "Input should be a valid integer, unable to parse string as an integer",
             ),
             ("integer", false) => ("int_type", "Input should be a valid integer"),
-            ("boolean", true) => (
-                "bool_parsing",
-                "Input should be a valid boolean, unable to interpret input",
-            ),
+            ("boolean", true) => {
+                ("bool_parsing", "Input should be a valid boolean, unable to interpret input")
+            }
             ("boolean", false) => ("bool_type", "Input should be a valid boolean"),
             ("number", _) => ("float_type", "Input should be a valid number"),
             ("array", _) => ("list_type", "Input should be a valid list"),
@@ -301,32 +250,17 @@ impl Judge<'_> {
         bounds: Value,
     ) {
         let given = given.into();
-        self.wrong.push(Invalid {
-            kind,
-            place: place.to_vec(),
-            said,
-            given,
-            bounds: Some(bounds),
-        });
+        self.wrong.push(Invalid { kind, place: place.to_vec(), said, given, bounds: Some(bounds) });
     }
 }
 
 fn missing(place: Vec<Value>, given: Value) -> Invalid {
-    Invalid {
-        kind: "missing",
-        place,
-        said: "Field required".into(),
-        given,
-        bounds: None,
-    }
+    Invalid { kind: "missing", place, said: "Field required".into(), given, bounds: None }
 }
 
 fn resolve<'a>(schema: &'a Value, known: &'a Definitions) -> &'a Value {
     let name = schema.get("$ref").and_then(Value::as_str);
-    match name
-        .and_then(|n| n.rsplit('/').next())
-        .and_then(|n| known.get(n))
-    {
+    match name.and_then(|n| n.rsplit('/').next()).and_then(|n| known.get(n)) {
         Some(found) => resolve(found, known),
         None => schema,
     }
@@ -350,9 +284,7 @@ fn choices(schema: &Value) -> Option<&[Value]> {
     }
     let one = schema.get("oneOf").and_then(Value::as_array)?;
     // An enum whose values are documented one by one is a list of literals.
-    one.iter()
-        .any(|s| s.get("const").is_none() && s.get("enum").is_none())
-        .then_some(one)
+    one.iter().any(|s| s.get("const").is_none() && s.get("enum").is_none()).then_some(one)
 }
 
 fn literals(schema: &Value) -> Option<Vec<&Value>> {
@@ -402,25 +334,18 @@ fn typed(given: String, schema: &Value, known: &Definitions) -> Value {
 
 fn decoded(text: &str) -> String {
     let spaced = text.replace('+', " ");
-    percent_encoding::percent_decode_str(&spaced)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 /// `requestId` for `request_id` and the other way round, where only the other spelling came.
 fn respell(value: &mut Value, schema: &Value) {
-    let (Some(fields), Some(wanted)) = (
-        value.as_object_mut(),
-        schema.get("properties").and_then(Value::as_object),
-    ) else {
+    let (Some(fields), Some(wanted)) =
+        (value.as_object_mut(), schema.get("properties").and_then(Value::as_object))
+    else {
         return;
     };
     for name in wanted.keys().filter(|n| !n.is_empty()) {
-        let other = if name.contains('_') {
-            camel(name)
-        } else {
-            snake(name)
-        };
+        let other = if name.contains('_') { camel(name) } else { snake(name) };
         if other != *name
             && !fields.contains_key(name)
             && let Some(given) = fields.remove(&other)
@@ -453,11 +378,8 @@ fn camel(name: &str) -> String {
 }
 
 fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
-    let before: usize = bytes
-        .split_inclusive(|b| *b == b'\n')
-        .take(line.saturating_sub(1))
-        .map(<[u8]>::len)
-        .sum();
+    let before: usize =
+        bytes.split_inclusive(|b| *b == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
     // The parser stops inside a word that is none (`nothing`); the fault is the word.
     let mut at = (before + column.saturating_sub(1)).min(bytes.len());
     while at > 0 && bytes[at - 1].is_ascii_alphabetic() {
@@ -489,40 +411,23 @@ mod tests {
 
     fn wrong(text: &str) -> Vec<(&'static str, String)> {
         let (schema, known) = chat();
-        let faults = body(text.as_bytes(), &schema, &known)
-            .err()
-            .unwrap_or_default();
-        faults
-            .into_iter()
-            .map(|f| (f.kind, json!(f.place).to_string()))
-            .collect()
+        let faults = body(text.as_bytes(), &schema, &known).err().unwrap_or_default();
+        faults.into_iter().map(|f| (f.kind, json!(f.place).to_string())).collect()
     }
 
     #[test]
     fn each_fault_has_the_predecessors_name_and_place() {
         assert_eq!(wrong("{}"), [("missing", r#"["body","message"]"#.into())]);
-        assert_eq!(
-            wrong(r#"{"message":1}"#),
-            [("string_type", r#"["body","message"]"#.into())]
-        );
-        assert_eq!(
-            wrong("[]"),
-            [("model_attributes_type", r#"["body"]"#.into())]
-        );
+        assert_eq!(wrong(r#"{"message":1}"#), [("string_type", r#"["body","message"]"#.into())]);
+        assert_eq!(wrong("[]"), [("model_attributes_type", r#"["body"]"#.into())]);
         assert_eq!(wrong(""), [("missing", r#"["body"]"#.into())]);
-        assert_eq!(
-            wrong("not json"),
-            [("json_invalid", r#"["body",0]"#.into())]
-        );
+        assert_eq!(wrong("not json"), [("json_invalid", r#"["body",0]"#.into())]);
         let two = wrong(r#"{"message":"x","workspaceId":"A b","contexts":[1]}"#);
         assert_eq!(two.len(), 2, "{two:?}");
         let nul = wrong(r#"{"message":"a\u0000b"}"#);
         assert_eq!(nul, [("string_nul", r#"["body","message"]"#.into())]);
         let mode = wrong(r#"{"message":"x","permissionMode":"never"}"#);
-        assert_eq!(
-            mode,
-            [("literal_error", r#"["body","permissionMode"]"#.into())]
-        );
+        assert_eq!(mode, [("literal_error", r#"["body","permissionMode"]"#.into())]);
     }
 
     #[test]

@@ -34,11 +34,7 @@ impl std::fmt::Display for AskError {
         match self {
             AskError::Away(error) => write!(f, "no answer: {error}"),
             AskError::Refused(status, body) => {
-                write!(
-                    f,
-                    "refused with {status}: {}",
-                    String::from_utf8_lossy(body)
-                )
+                write!(f, "refused with {status}: {}", String::from_utf8_lossy(body))
             }
             AskError::Unclear(what) => write!(f, "unclear answer: {what}"),
         }
@@ -89,16 +85,12 @@ pub async fn ask<I: Serialize, O: DeserializeOwned>(
         let answer = open(socket, method, path, bytes.into()).await?;
         let status = answer.status();
         let limited = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-        let whole = limited
-            .collect()
-            .await
-            .map_err(|e| AskError::Away(io::Error::other(e)))?;
+        let whole = limited.collect().await.map_err(|e| AskError::Away(io::Error::other(e)))?;
         Ok((status, whole.to_bytes()))
     };
     let late = || AskError::Away(io::Error::from(io::ErrorKind::TimedOut));
-    let (status, bytes) = tokio::time::timeout(ANSWER_LIMIT, asking)
-        .await
-        .map_err(|_| late())??;
+    let (status, bytes) =
+        tokio::time::timeout(ANSWER_LIMIT, asking).await.map_err(|_| late())??;
     if !status.is_success() {
         return Err(AskError::Refused(status, bytes));
     }

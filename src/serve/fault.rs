@@ -36,11 +36,7 @@ pub struct Invalid {
 impl Fault {
     /// `{"detail": …}` with this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Fault {
-        Fault {
-            status,
-            body: json!({ "detail": detail.into() }),
-            cause: None,
-        }
+        Fault { status, body: json!({ "detail": detail.into() }), cause: None }
     }
 
     /// 400: the request makes no sense here.
@@ -83,11 +79,7 @@ impl Fault {
         if let Some(message) = message {
             body["message"] = message.into();
         }
-        Fault {
-            status: StatusCode::UNAUTHORIZED,
-            body,
-            cause: None,
-        }
+        Fault { status: StatusCode::UNAUTHORIZED, body, cause: None }
     }
 
     /// 422 with everything that is wrong.

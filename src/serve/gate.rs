@@ -71,9 +71,7 @@ pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Resu
         return Err(Fault::bad("more than one Host header"));
     }
     let host = match headers.get(header::HOST) {
-        Some(host) => host
-            .to_str()
-            .map_err(|_| Fault::bad("the Host header is not text"))?,
+        Some(host) => host.to_str().map_err(|_| Fault::bad("the Host header is not text"))?,
         None => req.uri().authority().map_or("", |a| a.as_str()),
     };
     // On the Unix socket there is no name to rebind; the file's owner is the guard.
@@ -89,22 +87,15 @@ pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Resu
         return Ok(Passage::Pass(None));
     };
     let text = origin.to_str().unwrap_or_default();
-    let same = text
-        .split_once("://")
-        .is_some_and(|(_, o)| o.eq_ignore_ascii_case(host));
+    let same = text.split_once("://").is_some_and(|(_, o)| o.eq_ignore_ascii_case(host));
     let allowed = same || origins.allows(text);
     if req.method() == Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
     {
-        return Ok(Passage::Answer(Box::new(preflight(
-            headers,
-            allowed.then_some(origin),
-        ))));
+        return Ok(Passage::Answer(Box::new(preflight(headers, allowed.then_some(origin)))));
     }
     if !allowed {
-        return Err(Fault::forbidden(format!(
-            "origin not allowed: {text:?}; see cors_origins"
-        )));
+        return Err(Fault::forbidden(format!("origin not allowed: {text:?}; see cors_origins")));
     }
     Ok(Passage::Pass(Some(origin.clone())))
 }
@@ -122,10 +113,7 @@ fn preflight(asked: &HeaderMap, origin: Option<&HeaderValue>) -> Reply {
     let vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
     headers.insert(header::VARY, HeaderValue::from_static(vary));
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(
-        header::ACCESS_CONTROL_MAX_AGE,
-        HeaderValue::from_static("600"),
-    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     let yes = HeaderValue::from_static("true");
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
     if let Some(origin) = origin {

@@ -64,35 +64,22 @@ pub async fn serve<A: App>(doors: Vec<Door>, service: Arc<Service<A>>, pulse: Ar
     let slots = Arc::new(Semaphore::new(service.limits.connections_max));
     let tasks = TaskTracker::new();
     for (index, door) in doors.into_iter().enumerate() {
-        let accepting = accept(
-            door,
-            service.clone(),
-            slots.clone(),
-            tasks.clone(),
-            pulse.clone(),
-            index,
-        );
+        let accepting =
+            accept(door, service.clone(), slots.clone(), tasks.clone(), pulse.clone(), index);
         tasks.spawn(accepting);
     }
     service.stop.cancelled().await;
     tasks.close();
     let limit = Duration::from_secs(service.limits.goodbye_seconds_max);
     if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
-        tracing::warn!(
-            left = tasks.len(),
-            "requests were still under way when time was up"
-        );
+        tracing::warn!(left = tasks.len(), "requests were still under way when time was up");
     }
 }
 
 /// Answers one connection to its end. Who is at the other end is told by whoever accepted it.
 pub async fn converse<A: App>(stream: impl Stream + 'static, peer: Peer, service: Arc<Service<A>>) {
     let slot = None;
-    let talk = Talk {
-        service,
-        peer,
-        slot,
-    };
+    let talk = Talk { service, peer, slot };
     talk.run(Box::new(stream)).await;
 }
 
@@ -189,10 +176,7 @@ impl<A: App> Talk<A> {
             .header_read_timeout(limits.head_time())
             .max_buf_size(limits.head_bytes_max)
             .half_close(true)
-            .serve_connection(
-                TokioIo::new(Taken::new(stream, limits.stalled_time())),
-                handle,
-            );
+            .serve_connection(TokioIo::new(Taken::new(stream, limits.stalled_time())), handle);
         let ended = tokio::select! {
             ended = &mut talk => ended,
             () = self.service.stop.cancelled() => {

@@ -36,9 +36,7 @@ pub(crate) fn document<A>(
             },
         },
     });
-    serde_json::to_vec(&document)
-        .expect("a document is always JSON")
-        .into()
+    serde_json::to_vec(&document).expect("a document is always JSON").into()
 }
 
 fn operation<A>(
@@ -58,12 +56,7 @@ fn operation<A>(
             json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
         })
         .collect();
-    parameters.extend(
-        door.shape
-            .query
-            .iter()
-            .flat_map(|query| of_query(query, schemas)),
-    );
+    parameters.extend(door.shape.query.iter().flat_map(|query| of_query(query, schemas)));
     let mut out = json!({
         "operationId": format!("{group}_{verb}"),
         "summary": route.about,
@@ -97,16 +90,9 @@ fn answer(given: Option<(&str, Value)>) -> Value {
 }
 
 fn of_query(query: &Value, schemas: &Map<String, Value>) -> Vec<Value> {
-    let name = query
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|r| r.rsplit('/').next());
+    let name = query.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next());
     let schema = name.and_then(|n| schemas.get(n)).unwrap_or(query);
-    let required = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let fields = schema.get("properties").and_then(Value::as_object);
     let of_field = |(name, schema): (&String, &Value)| {
         let needed = required.iter().any(|r| r == name);

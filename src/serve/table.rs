@@ -72,10 +72,7 @@ pub struct Params(Vec<(&'static str, String)>);
 impl Params {
     /// The variable's text; empty if the row has none of that name.
     pub fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map_or("", |(_, v)| v)
+        self.0.iter().find(|(n, _)| *n == name).map_or("", |(_, v)| v)
     }
 }
 
@@ -101,9 +98,7 @@ impl<A> Table<A> {
             let index = doors.len();
             let known = doors.iter().position(|d| d.route.path == route.path);
             match known {
-                None => router
-                    .insert(route.path, vec![index])
-                    .expect("paths do not collide"),
+                None => router.insert(route.path, vec![index]).expect("paths do not collide"),
                 Some(_) => {
                     let here = router.at_mut(route.path).expect("inserted before").value;
                     let twice = here.iter().any(|i| doors[*i].route.method == route.method);
@@ -114,13 +109,7 @@ impl<A> Table<A> {
             let shape = (route.call.takes)(&mut schemas);
             doors.push(Door { route, shape });
         }
-        Table {
-            doors,
-            router,
-            definitions: schemas.take_definitions(true),
-            title,
-            version,
-        }
+        Table { doors, router, definitions: schemas.take_definitions(true), title, version }
     }
 
     /// The OpenAPI 3.1 document. Made anew each time: it is large, and hardly ever asked for.

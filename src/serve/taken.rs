@@ -18,11 +18,7 @@ pub(crate) struct Taken<S> {
 
 impl<S> Taken<S> {
     pub(crate) fn new(stream: S, patience: Duration) -> Taken<S> {
-        Taken {
-            stream,
-            patience,
-            due: None,
-        }
+        Taken { stream, patience, due: None }
     }
 
     fn judge<T>(
@@ -35,9 +31,7 @@ impl<S> Taken<S> {
             return written;
         }
         let patience = self.patience;
-        let due = self
-            .due
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let due = self.due.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match due.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,

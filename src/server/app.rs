@@ -41,10 +41,7 @@ pub(crate) struct Busy {
 
 impl Busy {
     pub(crate) fn new() -> Busy {
-        Busy {
-            under_way: AtomicUsize::new(0),
-            last: Mutex::new(Instant::now()),
-        }
+        Busy { under_way: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
     }
 
     /// Since when nothing was asked; None while something is under way.
@@ -87,11 +84,7 @@ impl serve::App for App {
             self.busy.under_way.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let mut last = self
-            .busy
-            .last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.busy.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Instant::now();
         self.busy.under_way.fetch_sub(1, Ordering::Relaxed);
     }
@@ -101,25 +94,16 @@ impl App {
     /// The key a caller shows, if it is one: `X-API-Key`, else `Authorization`, with or without
     /// `Bearer` in any case (trap 8).
     fn by_key(&self, headers: &HeaderMap) -> Option<Caller> {
-        let shown = headers
-            .get("x-api-key")
-            .or_else(|| headers.get(header::AUTHORIZATION))?;
+        let shown = headers.get("x-api-key").or_else(|| headers.get(header::AUTHORIZATION))?;
         let shown = shown.to_str().ok()?.trim();
-        let bearer = shown
-            .get(..7)
-            .is_some_and(|b| b.eq_ignore_ascii_case("bearer "));
+        let bearer = shown.get(..7).is_some_and(|b| b.eq_ignore_ascii_case("bearer "));
         let shown = if bearer { shown[7..].trim() } else { shown };
         let keys = &self.domain.keys;
         if let Some(id) = keys.check(shown) {
             return Some(Caller::Key(id.as_str().to_owned()));
         }
         // The predecessor's single key counts only while there is no other.
-        let single = self
-            .domain
-            .settings
-            .api_key
-            .as_ref()
-            .filter(|_| keys.is_empty())?;
+        let single = self.domain.settings.api_key.as_ref().filter(|_| keys.is_empty())?;
         let same = single.expose().as_bytes().ct_eq(shown.as_bytes());
         bool::from(same).then(|| Caller::Key("api_key".into()))
     }
@@ -168,19 +152,13 @@ impl Lists {
         if kept.len() >= LISTS_KEPT_MAX {
             kept.remove(0);
         }
-        kept.push(Kept {
-            filter,
-            generation,
-            bytes: bytes.clone(),
-        });
+        kept.push(Kept { filter, generation, bytes: bytes.clone() });
         Ok(bytes)
     }
 
     fn kept(&self, filter: &ListFilter, generation: u64) -> Option<Bytes> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept
-            .iter()
-            .find(|k| k.generation == generation && k.filter == *filter);
+        let found = kept.iter().find(|k| k.generation == generation && k.filter == *filter);
         found.map(|k| k.bytes.clone())
     }
 }

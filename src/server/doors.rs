@@ -28,13 +28,8 @@ pub(crate) struct Doors {
 pub(crate) fn open(settings: &Settings, dirs: &Dirs) -> io::Result<Doors> {
     let handed = host::inherited(&[NAME])?;
     let inherited = !handed.is_empty();
-    let mut out = Doors {
-        doors: Vec::new(),
-        told: Vec::new(),
-        inherited,
-        wide: None,
-        own_socket: None,
-    };
+    let mut out =
+        Doors { doors: Vec::new(), told: Vec::new(), inherited, wide: None, own_socket: None };
     for socket in handed {
         out.add(socket.socket, "inherited from the service manager")?;
     }
@@ -79,11 +74,7 @@ fn addresses(settings: &Settings) -> Vec<SocketAddr> {
     }
     let v4 = SocketAddr::from(([127, 0, 0, 1], settings.port));
     let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], settings.port));
-    if asked == v4 || asked == v6 {
-        vec![v4, v6]
-    } else {
-        vec![asked]
-    }
+    if asked == v4 || asked == v6 { vec![v4, v6] } else { vec![asked] }
 }
 
 impl Doors {
@@ -102,8 +93,7 @@ impl Doors {
                 let path = address.as_pathname().map(|p| p.display().to_string());
                 let path = path.unwrap_or_else(|| "unnamed".into());
                 self.told.push(format!("unix:{path} ({origin})"));
-                self.doors
-                    .push(Door::Unix(UnixListener::from_std(listener)?));
+                self.doors.push(Door::Unix(UnixListener::from_std(listener)?));
             }
         }
         Ok(())

@@ -72,14 +72,8 @@ pub fn main() -> ExitCode {
     let read = read_settings();
     let level = read.as_ref().ok().map(|read| read.loaded.settings.log_level());
     host::log::init("parachute-server", level);
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        pid = std::process::id(),
-        "starting"
-    );
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => read.and_then(|read| runtime.block_on(run(read))),
         Err(error) => Err(StartError::Dirs(error)),
@@ -140,7 +134,8 @@ async fn run(read: Read) -> Result<(), StartError> {
     let settings = loaded.settings.clone();
     let domain = build(loaded, sources, keys.clone(), &dirs, &stop)?;
     let agents = domain.agents.clone();
-    let Doors { doors, told, inherited, wide, own_socket } = doors::open(&settings, &dirs).map_err(StartError::Listen)?;
+    let Doors { doors, told, inherited, wide, own_socket } =
+        doors::open(&settings, &dirs).map_err(StartError::Listen)?;
     if let Some(address) = wide.filter(|_| keys.is_empty() && settings.api_key.is_none()) {
         return Err(StartError::WideWithoutKey(address));
     }
@@ -164,11 +159,9 @@ async fn run(read: Read) -> Result<(), StartError> {
     stop.cancelled().await;
     host::notify::stopping();
     host::notify::status("stopping");
-    for (part, ended) in [
-        ("doors", serving.await),
-        ("watchdog", feeding.await),
-        ("rounds", rounds.await),
-    ] {
+    for (part, ended) in
+        [("doors", serving.await), ("watchdog", feeding.await), ("rounds", rounds.await)]
+    {
         if let Err(error) = ended {
             tracing::error!(part, %error, "a part of the server ended badly");
         }
@@ -206,11 +199,7 @@ fn build(
     Ok(Arc::new(Domain::new(loaded, sources, keys, agents, home)))
 }
 
-fn answering(
-    domain: Arc<Domain>,
-    listeners: Vec<String>,
-    stop: CancellationToken,
-) -> Service<App> {
+fn answering(domain: Arc<Domain>, listeners: Vec<String>, stop: CancellationToken) -> Service<App> {
     let table = Arc::new(routes::table());
     let origins = Origins::new(domain.settings.origins());
     let app = App {
@@ -237,16 +226,9 @@ fn tell(loaded: &Loaded) {
 }
 
 fn load_keys(loaded: &Loaded) -> Keys {
-    let path = loaded
-        .settings
-        .vault_path
-        .join(".parachute")
-        .join("server.yaml");
+    let path = loaded.settings.vault_path.join(".parachute").join("server.yaml");
     let keys = Keys::load(&path).unwrap_or_else(|error| {
-        tracing::error!(
-            error = chain(&error),
-            "the keys cannot be read; no key opens a door"
-        );
+        tracing::error!(error = chain(&error), "the keys cannot be read; no key opens a door");
         Keys::broken(&path, &error)
     });
     keys.with_default_mode(loaded.settings.auth_mode)
@@ -266,10 +248,7 @@ fn setup(loaded: &Loaded, dirs: &Dirs) -> Result<Setup, StartError> {
 fn beside_us(name: &str) -> std::io::Result<PathBuf> {
     let here = std::env::current_exe()?;
     // After an update the running program's file is gone by name.
-    let here = here
-        .to_string_lossy()
-        .trim_end_matches(" (deleted)")
-        .to_owned();
+    let here = here.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
     Ok(Path::new(&here).with_file_name(name))
 }
 

@@ -50,19 +50,11 @@ pub(crate) async fn feed(domain: Arc<Domain>, pulse: Arc<Pulse>, stop: Cancellat
 
 fn beats(domain: &Domain, pulse: &Pulse) -> Beats {
     let writer = domain.open_store().map(|store| store.writer_beats());
-    Beats {
-        writer,
-        accepts: pulse.rounds(),
-    }
+    Beats { writer, accepts: pulse.rounds() }
 }
 
 fn moved(last: &Beats, now: &Beats) -> bool {
     // A database that was opened again counts from the start.
     let writer = now.writer.is_none() || now.writer != last.writer;
-    writer
-        && last
-            .accepts
-            .iter()
-            .zip(&now.accepts)
-            .all(|(then, now)| then != now)
+    writer && last.accepts.iter().zip(&now.accepts).all(|(then, now)| then != now)
 }

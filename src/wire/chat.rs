@@ -152,11 +152,7 @@ pub struct Denial {
 
 /// Every event of a chat stream, by its `type`. Fields without a value are sent as null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    tag = "type",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ChatEvent {
     /// First of every turn.
     Session {

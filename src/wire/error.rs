@@ -87,9 +87,5 @@ fn action(key: char) -> Option<ErrorAction> {
         'n' => ("n", "New session", "new_session"),
         _ => return None,
     };
-    Some(ErrorAction {
-        key: key.into(),
-        label: label.into(),
-        action: action.into(),
-    })
+    Some(ErrorAction { key: key.into(), label: label.into(), action: action.into() })
 }

@@ -8,9 +8,9 @@
 //! last piece it covers. What must be equal after any number of breaks is the text and the
 //! other events, not the framing.
 
+use crate::ChatEvent;
 use crate::chat::TextMode;
 use crate::record::Record;
-use crate::ChatEvent;
 use std::io::Write;
 
 /// Shortest time between two cumulative text events.
@@ -156,9 +156,7 @@ impl Framer {
             self.settle_thought(out);
         }
         self.thought.block = block;
-        self.thought
-            .text
-            .push_str(delta.as_deref().unwrap_or_default());
+        self.thought.text.push_str(delta.as_deref().unwrap_or_default());
         if fresh {
             self.thought.id = record.id;
         }
@@ -169,16 +167,8 @@ impl Framer {
         if id == 0 || text.is_empty() {
             return;
         }
-        let event = ChatEvent::Thinking {
-            content: Some(text),
-            delta: None,
-            block: None,
-        };
-        frame(
-            out,
-            id,
-            &serde_json::to_string(&event).expect("an event is always JSON"),
-        );
+        let event = ChatEvent::Thinking { content: Some(text), delta: None, block: None };
+        frame(out, id, &serde_json::to_string(&event).expect("an event is always JSON"));
     }
 }
 
@@ -249,14 +239,8 @@ impl Heard {
         }
         let here = self.texts.last_mut().expect("just pushed");
         match event {
-            Ok(ChatEvent::Text {
-                content: Some(content),
-                ..
-            }) => *here = content,
-            Ok(ChatEvent::Text {
-                content: None,
-                delta,
-            }) => here.push_str(&delta),
+            Ok(ChatEvent::Text { content: Some(content), .. }) => *here = content,
+            Ok(ChatEvent::Text { content: None, delta }) => here.push_str(&delta),
             Ok(ChatEvent::TextReset { content }) => *here = content,
             Ok(ChatEvent::Thinking { content, delta, .. }) => {
                 let more = content.or(delta).unwrap_or_default();
@@ -266,10 +250,7 @@ impl Heard {
                 }
             }
             other => {
-                if matches!(
-                    other,
-                    Ok(ChatEvent::ToolUse { .. } | ChatEvent::Session { .. })
-                ) {
+                if matches!(other, Ok(ChatEvent::ToolUse { .. } | ChatEvent::Session { .. })) {
                     self.texts.push(String::new());
                 }
                 self.others.push(data.to_owned());

@@ -54,13 +54,7 @@ impl<'a> Record<'a> {
         let event = rest.strip_prefix(r#","e":"#)?.strip_suffix('}')?;
         let named = event.strip_prefix(r#"{"type":""#)?;
         let kind = &named[..named.find('"')?];
-        event.ends_with('}').then_some(Record {
-            id,
-            turn,
-            at,
-            kind,
-            event,
-        })
+        event.ends_with('}').then_some(Record { id, turn, at, kind, event })
     }
 
     /// The event, parsed. None where a later version wrote one that is not known here.
@@ -76,10 +70,7 @@ impl<'a> Record<'a> {
 
 /// Whether an event of this type ends a turn. The same set as [`ChatEvent::is_last`].
 pub fn ends_turn(kind: &str) -> bool {
-    matches!(
-        kind,
-        "done" | "aborted" | "session_unavailable" | "error" | "typed_error"
-    )
+    matches!(kind, "done" | "aborted" | "session_unavailable" | "error" | "typed_error")
 }
 
 fn number(text: &str) -> Option<(u64, &str)> {

@@ -63,10 +63,7 @@ impl fmt::Display for Civil {
         let sign = if at.year() < 0 { "-" } else { "" };
         let (year, month, day) = (at.year().unsigned_abs(), at.month(), at.day());
         let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-        write!(
-            f,
-            "{sign}{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
+        write!(f, "{sign}{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
         match at.subsec_nanosecond() / 1000 {
             0 => Ok(()),
             micros => write!(f, ".{micros:06}"),

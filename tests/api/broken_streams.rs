@@ -31,10 +31,7 @@ async fn cut_again_and_again(
         }
         drop(stream);
         cuts += 1;
-        stream = caller
-            .resume(&session, query, heard.last_id)
-            .await
-            .expect("taken up again");
+        stream = caller.resume(&session, query, heard.last_id).await.expect("taken up again");
         stream.heard = heard;
     }
 }
@@ -53,12 +50,7 @@ async fn survives_cuts(query: &str, seed: u64) {
         assert!(last.starts_with("{\"type\":\"done\""), "{last}");
         let done: serde_json::Value = serde_json::from_str(last).expect("JSON");
         let session = done["sessionId"].as_str().expect("a session");
-        let unbroken = caller
-            .resume(session, query, 0)
-            .await
-            .expect("a replay")
-            .whole()
-            .await;
+        let unbroken = caller.resume(session, query, 0).await.expect("a replay").whole().await;
         assert_eq!(heard, unbroken.heard, "after {more} cuts");
         assert_eq!(heard.texts.concat(), said(&caller, session).await);
     }
@@ -66,12 +58,7 @@ async fn survives_cuts(query: &str, seed: u64) {
 
 /// The text of a session's one answer, as its messages have it.
 async fn said(caller: &Caller, session: &str) -> String {
-    let deltas = caller
-        .resume(session, "text=delta", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let deltas = caller.resume(session, "text=delta", 0).await.expect("a replay").whole().await;
     deltas.heard.texts.concat()
 }
 
@@ -102,15 +89,7 @@ async fn a_stream_without_text_survives_any_number_of_cuts() {
 async fn a_thousand_cases(caller: &Caller, session: &str, cases: usize, rng: &mut Rng) {
     let mut whole = Vec::new();
     for query in ["text=content", "text=delta"] {
-        whole.push(
-            caller
-                .resume(session, query, 0)
-                .await
-                .expect("a replay")
-                .whole()
-                .await
-                .heard,
-        );
+        whole.push(caller.resume(session, query, 0).await.expect("a replay").whole().await.heard);
     }
     assert_eq!(whole[0].texts, whole[1].texts);
     for case in 0..cases {
@@ -118,25 +97,15 @@ async fn a_thousand_cases(caller: &Caller, session: &str, cases: usize, rng: &mu
         let expected = &whole[case % 2];
         let mut heard = Heard::default();
         for _ in 0..rng.below(3) {
-            let mut stream = caller
-                .resume(session, query, heard.last_id)
-                .await
-                .expect("taken up");
+            let mut stream = caller.resume(session, query, heard.last_id).await.expect("taken up");
             stream.heard = std::mem::take(&mut heard);
             // Leaves at a byte, not at the end of an event.
             stream.some(rng.below(60_000) as usize).await;
             heard = std::mem::take(&mut stream.heard);
         }
-        let mut stream = caller
-            .resume(session, query, heard.last_id)
-            .await
-            .expect("taken up");
+        let mut stream = caller.resume(session, query, heard.last_id).await.expect("taken up");
         stream.heard = heard;
-        assert_eq!(
-            &stream.whole().await.heard,
-            expected,
-            "case {case}, {query}"
-        );
+        assert_eq!(&stream.whole().await.heard, expected, "case {case}, {query}");
     }
 }
 
@@ -147,20 +116,13 @@ async fn a_thousand_resumes_of_a_recorded_log_hear_the_same() {
     let server = home.server().await;
     let caller = server.owner();
     let prompt = "go @@{\"n\":900,\"utf8\":true,\"thinking\":20,\"tools\":4}@@";
-    let first = caller
-        .chat("", &json!({ "message": prompt }))
-        .await
-        .whole()
-        .await;
+    let first = caller.chat("", &json!({ "message": prompt })).await.whole().await;
     let session = first.session();
     let again = json!({ "message": prompt, "sessionId": session });
     caller.chat("", &again).await.whole().await;
     let mut rng = Rng::new(4242);
     a_thousand_cases(&caller, &session, 500, &mut rng).await;
-    eventually("the agent leaves", async || {
-        home.agents().is_empty().then_some(())
-    })
-    .await;
+    eventually("the agent leaves", async || home.agents().is_empty().then_some(())).await;
     a_thousand_cases(&caller, &session, 500, &mut rng).await;
     assert!(home.agents().is_empty(), "a replay needs no agent");
 }
@@ -171,23 +133,13 @@ async fn an_id_that_no_log_has_gives_a_reset_and_all_there_is() {
     home.set("AGENT_IDLE_SECONDS", "1");
     let server = home.server().await;
     let caller = server.owner();
-    let first = caller
-        .chat("", &json!({ "message": "x @@{\"n\":5}@@" }))
-        .await
-        .whole()
-        .await;
+    let first = caller.chat("", &json!({ "message": "x @@{\"n\":5}@@" })).await.whole().await;
     let session = first.session();
     for gone in [false, true] {
         if gone {
-            eventually("the agent leaves", async || {
-                home.agents().is_empty().then_some(())
-            })
-            .await;
+            eventually("the agent leaves", async || home.agents().is_empty().then_some(())).await;
         }
-        let stream = caller
-            .resume(&session, "text=delta", 999_999)
-            .await
-            .expect("a stream");
+        let stream = caller.resume(&session, "text=delta", 999_999).await.expect("a stream");
         let stream = stream.whole().await;
         assert_eq!(stream.kinds()[0], "reset", "agent gone: {gone}");
         assert_eq!(stream.event("reset")["oldest"], 1);

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 /// The events of a stream's text.
 pub(crate) fn events(text: &str) -> Value {
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(|data| serde_json::from_str::<Value>(data).expect("JSON"))
-        .collect()
+    data.map(|data| serde_json::from_str::<Value>(data).expect("JSON")).collect()
 }
 
 /// A stream as it can be compared although the words of it differ: the order of the events,
@@ -66,13 +65,7 @@ pub(crate) fn compare(
         (Some(Value::Object(a)), Some(Value::Object(b))) => {
             let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             for name in names {
-                compare(
-                    &format!("{at}.{name}"),
-                    a.get(name),
-                    b.get(name),
-                    volatile,
-                    out,
-                );
+                compare(&format!("{at}.{name}"), a.get(name), b.get(name), volatile, out);
             }
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) if a.len() == b.len() => {

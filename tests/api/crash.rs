@@ -51,22 +51,12 @@ async fn an_agent_killed_in_mid_tool_says_what_is_uncertain_and_repeats_nothing(
         said.contains("Bash") && said.contains("echo 0") && said.contains("not known"),
         "{said}"
     );
-    assert_eq!(
-        stream.kinds().iter().filter(|k| *k == "tool_use").count(),
-        1
-    );
-    assert_eq!(
-        shown(&caller, &session).await["messageCount"],
-        last["messageCount"]
-    );
+    assert_eq!(stream.kinds().iter().filter(|k| *k == "tool_use").count(), 1);
+    assert_eq!(shown(&caller, &session).await["messageCount"], last["messageCount"]);
     let body = json!({ "message": "next @@{\"n\":3}@@", "sessionId": session });
     let next = caller.chat("text=delta", &body).await.whole().await;
     next.event("done");
-    assert!(
-        !next.kinds().contains(&"tool_use".into()),
-        "{:?}",
-        next.kinds()
-    );
+    assert!(!next.kinds().contains(&"tool_use".into()), "{:?}", next.kinds());
     assert_eq!(tool_calls(&home), calls, "the call was made again");
     assert_ne!(agent(&home), first);
 }
@@ -85,32 +75,16 @@ async fn an_agent_killed_in_mid_text_ends_the_stream_in_words() {
         let session = stream.session();
         kill(*home.agents().last().expect("an agent"));
         let stream = stream.whole().await;
-        assert_eq!(
-            stream.kinds().last().map(String::as_str),
-            Some("typed_error")
-        );
-        let again = caller
-            .resume(&session, query, 0)
-            .await
-            .expect("a replay")
-            .whole()
-            .await;
-        assert_eq!(
-            stream.heard, again.heard,
-            "nothing is lost, nothing comes twice"
-        );
+        assert_eq!(stream.kinds().last().map(String::as_str), Some("typed_error"));
+        let again = caller.resume(&session, query, 0).await.expect("a replay").whole().await;
+        assert_eq!(stream.heard, again.heard, "nothing is lost, nothing comes twice");
         eventually("its agent is gone", async || {
             let path = format!("/api/chat/{session}/stream-status");
             (caller.get(&path).await.json()["active"] == false).then_some(())
         })
         .await;
-        caller
-            .ask(http::Method::DELETE, &format!("/api/chat/{session}"), None)
-            .await;
-        eventually("no agent is left", async || {
-            home.agents().is_empty().then_some(())
-        })
-        .await;
+        caller.ask(http::Method::DELETE, &format!("/api/chat/{session}"), None).await;
+        eventually("no agent is left", async || home.agents().is_empty().then_some(())).await;
     }
 }
 
@@ -131,28 +105,17 @@ async fn survives(query: &str, mut end: impl FnMut(&mut parachute_tests::Server)
         }
         end(&mut server);
         let heard = std::mem::take(&mut stream.heard);
-        stream = caller
-            .resume(&session, query, heard.last_id)
-            .await
-            .expect("taken up");
+        stream = caller.resume(&session, query, heard.last_id).await.expect("taken up");
         assert_eq!(stream.status, 200);
         stream.heard = heard;
     }
     let stream = stream.whole().await;
     assert_eq!(agent(&home), pid, "the agent was not touched");
-    let unbroken = caller
-        .resume(&session, query, 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let unbroken = caller.resume(&session, query, 0).await.expect("a replay").whole().await;
     assert_eq!(stream.heard, unbroken.heard);
     let done = unbroken.event("done");
     let shown = shown(&caller, &session).await;
-    assert_eq!(
-        (&shown["messageCount"], &shown["title"]),
-        (&json!(2), &json!("count"))
-    );
+    assert_eq!((&shown["messageCount"], &shown["title"]), (&json!(2), &json!("count")));
     assert_eq!(shown["messages"][1]["content"], done["response"]);
     assert!(shown["model"].is_string());
 }
@@ -185,10 +148,7 @@ async fn a_turn_that_ends_while_no_server_runs_is_counted_all_the_same() {
     assert!(server.stop().success());
     let log = home.run(&session).join("events.jsonl");
     eventually("the turn ends without a server", async || {
-        std::fs::read_to_string(&log)
-            .ok()?
-            .contains("\"type\":\"done\"")
-            .then_some(())
+        std::fs::read_to_string(&log).ok()?.contains("\"type\":\"done\"").then_some(())
     })
     .await;
     server.start_again();
@@ -198,10 +158,7 @@ async fn a_turn_that_ends_while_no_server_runs_is_counted_all_the_same() {
     .await;
     let shown = shown(&caller, &session).await;
     assert!(shown["model"].is_string(), "{shown}");
-    assert_eq!(
-        shown["title"].as_str().map(|t| t.starts_with("hello")),
-        Some(true)
-    );
+    assert_eq!(shown["title"].as_str().map(|t| t.starts_with("hello")), Some(true));
 }
 
 #[tokio::test]
@@ -216,9 +173,7 @@ async fn a_server_that_exits_idle_in_mid_turn_comes_back_at_the_next_connection(
     let session = stream.session();
     let heard = std::mem::take(&mut stream.heard);
     drop(stream);
-    let status = server
-        .wait(std::time::Duration::from_secs(30))
-        .expect("it leaves by itself");
+    let status = server.wait(std::time::Duration::from_secs(30)).expect("it leaves by itself");
     assert!(status.success());
     let pid = agent(&home);
     // The manager starts it again when somebody connects; the connection waits until then.
@@ -228,12 +183,7 @@ async fn a_server_that_exits_idle_in_mid_turn_comes_back_at_the_next_connection(
     stream.heard = heard;
     let stream = stream.whole().await;
     assert_eq!(agent(&home), pid);
-    let unbroken = caller
-        .resume(&session, "text=delta", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let unbroken = caller.resume(&session, "text=delta", 0).await.expect("a replay").whole().await;
     assert_eq!(stream.heard, unbroken.heard);
     unbroken.event("done");
     assert_eq!(shown(&caller, &session).await["messageCount"], 2);
@@ -248,21 +198,10 @@ async fn an_agent_that_left_idle_is_not_woken_for_a_replay_but_for_a_turn() {
     let body = json!({ "message": "x @@{\"n\":30,\"tools\":1}@@" });
     let first = caller.chat("", &body).await.whole().await;
     let session = first.session();
-    eventually("the agent leaves", async || {
-        home.agents().is_empty().then_some(())
-    })
-    .await;
-    let again = caller
-        .resume(&session, "", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    eventually("the agent leaves", async || home.agents().is_empty().then_some(())).await;
+    let again = caller.resume(&session, "", 0).await.expect("a replay").whole().await;
     assert_eq!(again.heard, first.heard);
-    let nothing = caller
-        .resume(&session, "", first.heard.last_id)
-        .await
-        .expect("a replay");
+    let nothing = caller.resume(&session, "", first.heard.last_id).await.expect("a replay");
     assert!(nothing.whole().await.events.is_empty());
     assert!(home.agents().is_empty(), "a replay needs no agent");
     let body = json!({ "message": "x @@{\"n\":3}@@", "sessionId": session });
@@ -278,36 +217,19 @@ async fn a_torn_last_line_of_a_log_is_mended() {
     home.set("AGENT_IDLE_SECONDS", "1");
     let server = home.server().await;
     let caller = server.local();
-    let first = caller
-        .chat("", &json!({ "message": "x @@{\"n\":5}@@" }))
-        .await
-        .whole()
-        .await;
+    let first = caller.chat("", &json!({ "message": "x @@{\"n\":5}@@" })).await.whole().await;
     let session = first.session();
-    eventually("the agent leaves", async || {
-        home.agents().is_empty().then_some(())
-    })
-    .await;
+    eventually("the agent leaves", async || home.agents().is_empty().then_some(())).await;
     let log = home.run(&session).join("events.jsonl");
     let mut text = std::fs::read_to_string(&log).expect("a log");
     text.push_str("{\"n\":999,\"t\":2,\"at\":1,\"e\":{\"type\":\"te");
     std::fs::write(&log, text).expect("written");
-    let again = caller
-        .resume(&session, "", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let again = caller.resume(&session, "", 0).await.expect("a replay").whole().await;
     assert_eq!(again.heard, first.heard);
     let body = json!({ "message": "x @@{\"n\":3}@@", "sessionId": session });
     let next = caller.chat("", &body).await.whole().await;
     next.event("done");
-    let all = caller
-        .resume(&session, "", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let all = caller.resume(&session, "", 0).await.expect("a replay").whole().await;
     assert_eq!(all.kinds().iter().filter(|k| *k == "done").count(), 2);
 }
 
@@ -338,12 +260,7 @@ async fn a_turn_that_waits_behind_a_killed_one_is_taken() {
     let next = next.await.expect("a turn");
     next.event("done");
     assert_eq!(next.heard.texts.concat(), "the next");
-    let again = caller
-        .resume(&session, "text=delta", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let again = caller.resume(&session, "text=delta", 0).await.expect("a replay").whole().await;
     let ends = again.kinds();
     let ends = ends.iter().filter(|k| *k == "done" || *k == "typed_error");
     assert_eq!(ends.collect::<Vec<_>>(), ["typed_error", "done"]);
@@ -361,10 +278,7 @@ async fn server_and_agent_killed_at_once_leave_a_turn_that_ends_in_words() {
     let heard = std::mem::take(&mut stream.heard);
     kill(agent(&home));
     server.crash_and_restart();
-    let mut stream = caller
-        .resume(&session, "text=delta", heard.last_id)
-        .await
-        .expect("taken up");
+    let mut stream = caller.resume(&session, "text=delta", heard.last_id).await.expect("taken up");
     stream.heard = heard;
     let stream = stream.whole().await;
     assert_eq!(stream.event("typed_error")["code"], "agent_lost");
@@ -396,10 +310,7 @@ async fn a_session_that_is_deleted_in_mid_turn_is_gone() {
     let last = stream.whole().await.kinds().last().cloned();
     assert_eq!(last.as_deref(), Some("aborted"));
     assert_eq!(caller.get(&path).await.status, 404);
-    eventually("its agent leaves", async || {
-        home.agents().is_empty().then_some(())
-    })
-    .await;
+    eventually("its agent leaves", async || home.agents().is_empty().then_some(())).await;
     assert!(!home.run(&session).exists(), "its log stays");
     let list = caller.get("/api/chat").await.json();
     assert_eq!(list, json!({ "sessions": [] }));

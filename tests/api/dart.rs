@@ -46,32 +46,17 @@ pub(crate) struct Field {
 
 /// Has to be there and is not null.
 pub(crate) const fn need(name: &'static str, dart: Dart) -> Field {
-    Field {
-        name,
-        dart,
-        nullable: false,
-        optional: false,
-    }
+    Field { name, dart, nullable: false, optional: false }
 }
 
 /// Has to be there; may be null.
 pub(crate) const fn null(name: &'static str, dart: Dart) -> Field {
-    Field {
-        name,
-        dart,
-        nullable: true,
-        optional: false,
-    }
+    Field { name, dart, nullable: true, optional: false }
 }
 
 /// May be absent, but is not null.
 pub(crate) const fn may(name: &'static str, dart: Dart) -> Field {
-    Field {
-        name,
-        dart,
-        nullable: false,
-        optional: true,
-    }
+    Field { name, dart, nullable: false, optional: true }
 }
 
 /// Everything about an answer on which the app would throw, or that the contract promises.
@@ -102,16 +87,12 @@ fn judge(at: &str, value: &Value, dart: Dart, out: &mut Vec<String>) {
         Dart::Int => value.is_i64() || value.is_u64(),
         Dart::Num => value.is_number(),
         Dart::Bool => value.is_boolean(),
-        Dart::Date => value
-            .as_str()
-            .is_some_and(|text| Timestamp::parse(text).is_some()),
+        Dart::Date => value.as_str().is_some_and(|text| Timestamp::parse(text).is_some()),
         Dart::Is(text) => value == text,
         Dart::OneOf(texts) => value.as_str().is_some_and(|text| texts.contains(&text)),
         Dart::AnyMap => value.is_object(),
         Dart::AnyList => value.is_array(),
-        Dart::Strings => value
-            .as_array()
-            .is_some_and(|l| l.iter().all(Value::is_string)),
+        Dart::Strings => value.as_array().is_some_and(|l| l.iter().all(Value::is_string)),
         Dart::Map(fields) => match value.as_object() {
             Some(map) => return judge_map(at, map, fields, out),
             None => false,
@@ -210,11 +191,7 @@ fn reach<'v>(mut value: &'v mut Value, path: &[Step]) -> &'v mut Value {
 
 #[test]
 fn an_int_with_a_decimal_point_is_no_int_and_a_null_no_string() {
-    const T: &[Field] = &[
-        need("n", Dart::Int),
-        null("s", Dart::Str),
-        may("o", Dart::Bool),
-    ];
+    const T: &[Field] = &[need("n", Dart::Int), null("s", Dart::Str), may("o", Dart::Bool)];
     let judged = |text: &str| faults(&serde_json::from_str(text).expect("JSON"), T).len();
     assert_eq!(judged(r#"{"n":1,"s":null}"#), 0);
     assert_eq!(judged(r#"{"n":1.0,"s":"x","o":true}"#), 1);

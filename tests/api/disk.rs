@@ -9,16 +9,7 @@ use std::path::PathBuf;
 /// Whether this user may have mounts of its own; says so where it may not.
 fn has_mounts() -> bool {
     let tried = std::process::Command::new("unshare")
-        .args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "mount",
-            "-t",
-            "tmpfs",
-            "none",
-            "/mnt",
-        ])
+        .args(["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"])
         .stderr(std::process::Stdio::null())
         .status();
     let may = tried.is_ok_and(|status| status.success());
@@ -33,9 +24,7 @@ fn small(folder: &str, size: &str) -> Home {
     let mut home = Home::new();
     let path = home.path(folder);
     let path = path.display();
-    home.mounts = Some(format!(
-        "mount -t tmpfs -o size={size},mode=700 none {path};"
-    ));
+    home.mounts = Some(format!("mount -t tmpfs -o size={size},mode=700 none {path};"));
     home
 }
 
@@ -72,12 +61,7 @@ async fn a_disk_that_fills_up_in_mid_turn_ends_it_in_words() {
     let home = small("s", "1m");
     let server = home.server().await;
     let owner = server.owner();
-    let events = turn(
-        &server,
-        None,
-        "{\"bytes\":3000000,\"n\":30000,\"utf8\":true}",
-    )
-    .await;
+    let events = turn(&server, None, "{\"bytes\":3000000,\"n\":30000,\"utf8\":true}").await;
     let last = events.last().expect("an event");
     assert_eq!(
         (&last["type"], &last["code"]),
@@ -88,12 +72,7 @@ async fn a_disk_that_fills_up_in_mid_turn_ends_it_in_words() {
     assert!(said.contains("Free some space"), "{said}");
     // What was seen is in the log, and the database knows.
     let session = session_of(&events);
-    let stream = owner
-        .resume(&session, "text=delta", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let stream = owner.resume(&session, "text=delta", 0).await.expect("a replay").whole().await;
     let again: Vec<Value> = stream.events.into_iter().map(|(_, event)| event).collect();
     assert_eq!(again, events);
     let shown = owner.get(&format!("/api/chat/{session}")).await;
@@ -110,10 +89,7 @@ async fn a_disk_that_fills_up_in_mid_turn_ends_it_in_words() {
     let list = owner.get("/api/chat").await.json();
     assert_eq!(list["sessions"].as_array().map(Vec::len), Some(1));
     assert_eq!(
-        owner
-            .ask(http::Method::DELETE, &format!("/api/chat/{session}"), None)
-            .await
-            .status,
+        owner.ask(http::Method::DELETE, &format!("/api/chat/{session}"), None).await.status,
         200
     );
     let events = turn(&server, None, "{\"n\":20}").await;
@@ -142,11 +118,7 @@ async fn a_turn_on_a_full_disk_is_refused_in_words() {
     let events = turn(&server, Some(&session), "{\"n\":20}").await;
     let done = events.last().expect("an event");
     assert_eq!(done["type"], "done", "{done}");
-    let shown = server
-        .owner()
-        .get(&format!("/api/chat/{session}"))
-        .await
-        .json();
+    let shown = server.owner().get(&format!("/api/chat/{session}")).await.json();
     assert_eq!(shown["messageCount"], done["messageCount"]);
 }
 
@@ -158,9 +130,8 @@ async fn a_vault_that_is_full_refuses_changes_and_shows_what_it_has() {
     let mut home = Home::new();
     let vault = home.vault();
     let path = vault.display();
-    home.mounts = Some(format!(
-        "mount -t tmpfs -o size=2m,mode=700 none {path}; mkdir {path}/.parachute;"
-    ));
+    home.mounts =
+        Some(format!("mount -t tmpfs -o size=2m,mode=700 none {path}; mkdir {path}/.parachute;"));
     let server = home.server().await;
     let owner = server.owner();
     let session = session_of(&turn(&server, None, "{\"n\":5}").await);
@@ -189,13 +160,7 @@ async fn a_vault_that_is_full_refuses_changes_and_shows_what_it_has() {
     std::fs::remove_file(filler).expect("removed");
     let events = turn(&server, Some(&session), "{\"n\":5}").await;
     assert_eq!(events.last().expect("an event")["type"], "done");
-    assert_eq!(
-        owner
-            .post("/api/auth/keys", &json!({ "label": "k" }))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(owner.post("/api/auth/keys", &json!({ "label": "k" })).await.status, 200);
 }
 
 #[tokio::test]
@@ -207,9 +172,7 @@ async fn a_vault_that_is_read_only_is_served_as_far_as_that_goes() {
     crate::past::leave_in(&home);
     let vault = home.vault();
     let path = vault.display();
-    home.mounts = Some(format!(
-        "mount --bind {path} {path}; mount -o remount,bind,ro {path};"
-    ));
+    home.mounts = Some(format!("mount --bind {path} {path}; mount -o remount,bind,ro {path};"));
     let server = home.server().await;
     let owner = server.owner();
     let health = owner.get("/api/health?detailed=true").await.json();
@@ -218,16 +181,9 @@ async fn a_vault_that_is_read_only_is_served_as_far_as_that_goes() {
     assert!(matches!(list.status, 200 | 503), "{}", list.json());
     let events = turn(&server, None, "{\"n\":5}").await;
     let last = events.last().expect("an event");
-    assert_eq!(
-        (events.len(), &last["type"]),
-        (1, &"typed_error".into()),
-        "{last}"
-    );
+    assert_eq!((events.len(), &last["type"]), (1, &"typed_error".into()), "{last}");
     let text = last.to_string();
-    assert!(
-        text.contains("cannot be written") || text.contains("read-only"),
-        "{last}"
-    );
+    assert!(text.contains("cannot be written") || text.contains("read-only"), "{last}");
     let made = owner.post("/api/auth/keys", &json!({ "label": "k" })).await;
     assert!(made.status >= 500, "{}", made.json());
     server.ready().await;

@@ -9,9 +9,7 @@ use serve::{Access, Peer};
 
 /// Path of a row with its variables filled in.
 fn filled(path: &str) -> String {
-    let parts = path
-        .split('/')
-        .map(|part| if part.starts_with('{') { "x1" } else { part });
+    let parts = path.split('/').map(|part| if part.starts_with('{') { "x1" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }
 
@@ -22,13 +20,9 @@ pub(crate) fn unauthorized() -> Value {
 #[test]
 fn the_open_doors_are_those_of_the_file() {
     let table = parachute_server::routes::table();
-    let open = table
-        .doors()
-        .iter()
-        .filter(|d| d.route.access == Access::Open);
-    let lines: Vec<String> = open
-        .map(|d| format!("{} {}\n", d.route.method, d.route.path))
-        .collect();
+    let open = table.doors().iter().filter(|d| d.route.access == Access::Open);
+    let lines: Vec<String> =
+        open.map(|d| format!("{} {}\n", d.route.method, d.route.path)).collect();
     same_as_file("open-doors.txt", &lines.concat());
 }
 
@@ -70,20 +64,11 @@ async fn what_is_no_door_looks_like_one_to_a_stranger() {
     let server = MadeUp::of(&home);
     for path in ["/api/nothing", "/api/chat/", "/api/chat/x/y/z", "/api"] {
         let answer = server.get(ELSEWHERE, path, &[]).await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (401, unauthorized()),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.json()), (401, unauthorized()), "{path}");
     }
-    let wrong = server
-        .ask(tcp(ELSEWHERE), Method::PUT, "/api/chat", &[])
-        .await;
+    let wrong = server.ask(tcp(ELSEWHERE), Method::PUT, "/api/chat", &[]).await;
     assert_eq!(wrong.status, 401);
-    assert_eq!(
-        server.get("127.0.0.1:5", "/api/nothing", &[]).await.status,
-        404
-    );
+    assert_eq!(server.get("127.0.0.1:5", "/api/nothing", &[]).await.status, 404);
 }
 
 #[tokio::test]
@@ -91,20 +76,10 @@ async fn a_stranger_learns_nothing_of_this_machine_from_health() {
     let home = Home::new();
     let server = MadeUp::of(&home);
     for headers in [&[][..], &[("x-forwarded-for", "127.0.0.1")]] {
-        let from = if headers.is_empty() {
-            ELSEWHERE
-        } else {
-            "127.0.0.1:9"
-        };
-        let health = server
-            .get(from, "/api/health?detailed=true", headers)
-            .await
-            .json();
+        let from = if headers.is_empty() { ELSEWHERE } else { "127.0.0.1:9" };
+        let health = server.get(from, "/api/health?detailed=true", headers).await.json();
         let keys: Vec<&String> = health.as_object().expect("an object").keys().collect();
-        assert!(
-            keys.iter()
-                .all(|k| ["status", "timestamp", "version", "commit"].contains(&&***k))
-        );
+        assert!(keys.iter().all(|k| ["status", "timestamp", "version", "commit"].contains(&&***k)));
     }
 }
 
@@ -112,29 +87,11 @@ async fn a_stranger_learns_nothing_of_this_machine_from_health() {
 async fn every_loopback_address_is_this_machine() {
     let home = Home::new();
     let server = MadeUp::of(&home);
-    for from in [
-        "127.0.0.1:1",
-        "127.9.8.7:1",
-        "[::1]:1",
-        "[::ffff:127.0.0.1]:1",
-    ] {
-        assert_eq!(
-            server.get(from, "/api/chat", &[]).await.status,
-            200,
-            "{from}"
-        );
+    for from in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert_eq!(server.get(from, "/api/chat", &[]).await.status, 200, "{from}");
     }
-    for from in [
-        "10.0.0.1:1",
-        "[::ffff:10.0.0.1]:1",
-        "[fe80::1]:1",
-        "0.0.0.0:1",
-    ] {
-        assert_eq!(
-            server.get(from, "/api/chat", &[]).await.status,
-            401,
-            "{from}"
-        );
+    for from in ["10.0.0.1:1", "[::ffff:10.0.0.1]:1", "[fe80::1]:1", "0.0.0.0:1"] {
+        assert_eq!(server.get(from, "/api/chat", &[]).await.status, 401, "{from}");
     }
 }
 
@@ -153,15 +110,9 @@ async fn a_forwarded_request_is_never_local() {
         ("X-Forwarded-For", ""),
     ] {
         let answer = server.local().with(name, value).get("/api/chat").await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (401, unauthorized()),
-            "{name}: {value}"
-        );
+        assert_eq!((answer.status, answer.json()), (401, unauthorized()), "{name}: {value}");
         let keys = server.local().with(name, value);
-        let made = keys
-            .post("/api/auth/keys", &json!({ "label": "mine" }))
-            .await;
+        let made = keys.post("/api/auth/keys", &json!({ "label": "mine" })).await;
         assert_eq!(made.status, 401, "{name}: {value}");
     }
 }
@@ -179,29 +130,11 @@ async fn a_foreign_host_is_refused() {
         "@localhost",
     ] {
         let answer = server.local().with("host", host).get("/api/health").await;
-        assert!(
-            matches!(answer.status, 400 | 403),
-            "{host:?}: {}",
-            answer.status
-        );
-        let write = server
-            .local()
-            .with("host", host)
-            .post("/api/chat/x1/abort", &json!({}))
-            .await;
-        assert!(
-            matches!(write.status, 400 | 403),
-            "{host:?}: {}",
-            write.status
-        );
+        assert!(matches!(answer.status, 400 | 403), "{host:?}: {}", answer.status);
+        let write = server.local().with("host", host).post("/api/chat/x1/abort", &json!({})).await;
+        assert!(matches!(write.status, 400 | 403), "{host:?}: {}", write.status);
     }
-    for host in [
-        "localhost",
-        "LOCALHOST:3333",
-        "127.0.0.1:1",
-        "[::1]:3333",
-        "192.0.2.9",
-    ] {
+    for host in ["localhost", "LOCALHOST:3333", "127.0.0.1:1", "[::1]:3333", "192.0.2.9"] {
         let answer = server.local().with("host", host).get("/api/health").await;
         assert_eq!(answer.status, 200, "{host:?}");
     }
@@ -247,13 +180,7 @@ async fn the_configs_origins_and_their_hosts_may_call() {
     home.config("cors_origins: https://notes.example, http://other.example:8080\n");
     let server = home.server().await;
     let page = server.local().with("origin", "https://notes.example");
-    assert_eq!(
-        page.with("host", "notes.example")
-            .get("/api/chat")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(page.with("host", "notes.example").get("/api/chat").await.status, 200);
     let page = server.local().with("origin", "http://127.0.0.1:3333");
     assert_eq!(page.get("/api/chat").await.status, 403);
 }
@@ -262,20 +189,14 @@ async fn the_configs_origins_and_their_hosts_may_call() {
 async fn nothing_but_http_gets_an_answer_it_could_use() {
     let home = Home::new();
     let server = home.server().await;
-    for said in [
-        "\x16\x03\x01\x02\x00",
-        "SSH-2.0-x\r\n\r\n",
-        "GET\r\n\r\n",
-        "\r\n\r\n\r\n\0\r\n\r\n",
-    ] {
+    for said in
+        ["\x16\x03\x01\x02\x00", "SSH-2.0-x\r\n\r\n", "GET\r\n\r\n", "\r\n\r\n\r\n\0\r\n\r\n"]
+    {
         let mut raw = Raw::tcp(server.address()).await;
         raw.say(said).await;
         raw.shut().await;
         let answer = raw.all().await;
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
-            "{said:?}: {answer}"
-        );
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{said:?}: {answer}");
     }
     server.ready().await;
 }

@@ -6,29 +6,16 @@ use serde_json::{Value, json};
 
 async fn turn(home: &Home, message: &str) -> Stream {
     let server = home.server().await;
-    let stream = server
-        .local()
-        .chat("", &json!({ "message": message }))
-        .await
-        .whole()
-        .await;
+    let stream = server.local().chat("", &json!({ "message": message })).await.whole().await;
     let session = stream.session();
-    let shown = server
-        .local()
-        .get(&format!("/api/chat/{session}"))
-        .await
-        .json();
+    let shown = server.local().get(&format!("/api/chat/{session}")).await.json();
     let last = &stream.events.last().expect("an event").1;
     if last["type"] == "typed_error" {
         assert_eq!(last["sessionId"], session);
         assert_eq!(shown["messageCount"], last["messageCount"], "{last}");
         assert!(!shown["messages"].as_array().expect("messages").is_empty());
     }
-    let status = server
-        .local()
-        .get(&format!("/api/chat/{session}/stream-status"))
-        .await
-        .json();
+    let status = server.local().get(&format!("/api/chat/{session}/stream-status")).await.json();
     assert_eq!(status["active"], false);
     stream
 }
@@ -37,17 +24,10 @@ async fn turn(home: &Home, message: &str) -> Stream {
 async fn ends_with(home: &Home, message: &str, code: &str, advice: &str) -> Value {
     let stream = turn(home, message).await;
     let last = stream.events.last().expect("an event").1.clone();
-    assert_eq!(
-        (&last["type"], &last["code"]),
-        (&"typed_error".into(), &code.into()),
-        "{last}"
-    );
+    assert_eq!((&last["type"], &last["code"]), (&"typed_error".into(), &code.into()), "{last}");
     let said = last["message"].as_str().expect("text");
     assert!(said.to_lowercase().contains(advice), "{said}");
-    assert!(
-        !last["actions"].as_array().expect("a list").is_empty(),
-        "{last}"
-    );
+    assert!(!last["actions"].as_array().expect("a list").is_empty(), "{last}");
     last
 }
 
@@ -68,38 +48,20 @@ async fn a_cli_that_is_nowhere_to_be_found() {
 #[tokio::test]
 async fn a_cli_that_crashes_in_mid_word() {
     let home = Home::new();
-    let said = ends_with(
-        &home,
-        "x @@{\"n\":8,\"fail\":\"crash\"}@@",
-        "cli_failed",
-        "again",
-    )
-    .await;
+    let said = ends_with(&home, "x @@{\"n\":8,\"fail\":\"crash\"}@@", "cli_failed", "again").await;
     assert_eq!(said["canRetry"], true);
 }
 
 #[tokio::test]
 async fn a_cli_that_ends_without_a_word() {
     let home = Home::new();
-    ends_with(
-        &home,
-        "x @@{\"n\":8,\"fail\":\"exit1\"}@@",
-        "cli_failed",
-        "again",
-    )
-    .await;
+    ends_with(&home, "x @@{\"n\":8,\"fail\":\"exit1\"}@@", "cli_failed", "again").await;
 }
 
 #[tokio::test]
 async fn a_cli_that_complains_on_stderr() {
     let home = Home::new();
-    let said = ends_with(
-        &home,
-        "x @@{\"fail\":\"stderr_only\"}@@",
-        "cli_failed",
-        "again",
-    )
-    .await;
+    let said = ends_with(&home, "x @@{\"fail\":\"stderr_only\"}@@", "cli_failed", "again").await;
     let original = said["originalError"].as_str().expect("text");
     assert!(original.contains("something is badly wrong"), "{original}");
 }
@@ -121,13 +83,7 @@ async fn a_cli_that_refuses_our_options() {
 #[tokio::test]
 async fn a_cli_that_says_it_is_old() {
     let home = Home::new();
-    ends_with(
-        &home,
-        "x @@{\"n\":3,\"fail\":\"old_version\"}@@",
-        "cli_too_old",
-        "update",
-    )
-    .await;
+    ends_with(&home, "x @@{\"n\":3,\"fail\":\"old_version\"}@@", "cli_too_old", "update").await;
 }
 
 #[tokio::test]
@@ -143,22 +99,14 @@ async fn a_cli_that_prints_garbage_goes_on() {
     let stream = turn(&home, "x @@{\"n\":8,\"fail\":\"garbage\"}@@").await;
     stream.event("done");
     assert_eq!(stream.event("warning")["code"], "cli_garbage");
-    assert_eq!(
-        stream.heard.texts.concat(),
-        stream.event("done")["response"]
-    );
+    assert_eq!(stream.heard.texts.concat(), stream.event("done")["response"]);
 }
 
 #[tokio::test]
 async fn a_line_beyond_all_bounds() {
     let home = Home::new();
-    ends_with(
-        &home,
-        "x @@{\"n\":8,\"fail\":\"huge_line\"}@@",
-        "cli_failed",
-        "beyond all bounds",
-    )
-    .await;
+    ends_with(&home, "x @@{\"n\":8,\"fail\":\"huge_line\"}@@", "cli_failed", "beyond all bounds")
+        .await;
 }
 
 #[tokio::test]
@@ -172,13 +120,8 @@ async fn a_credential_that_is_refused_ends_early() {
 #[tokio::test]
 async fn an_error_of_the_service() {
     let home = Home::new();
-    let said = ends_with(
-        &home,
-        "x @@{\"n\":8,\"fail\":\"error_result\"}@@",
-        "service_error",
-        "",
-    )
-    .await;
+    let said =
+        ends_with(&home, "x @@{\"n\":8,\"fail\":\"error_result\"}@@", "service_error", "").await;
     assert_eq!(said["retryDelayMs"], 2000);
 }
 
@@ -187,35 +130,18 @@ async fn the_session_goes_on_after_each_of_them() {
     let home = Home::new();
     let server = home.server().await;
     let caller = server.local();
-    let first = caller
-        .chat("", &json!({ "message": "x @@{\"n\":2}@@" }))
-        .await
-        .whole()
-        .await;
+    let first = caller.chat("", &json!({ "message": "x @@{\"n\":2}@@" })).await.whole().await;
     let session = first.session();
     let mut count = 2;
-    for fail in [
-        "exit1",
-        "crash",
-        "garbage",
-        "error_result",
-        "stderr_only",
-        "auth",
-        "huge_line",
-    ] {
+    for fail in ["exit1", "crash", "garbage", "error_result", "stderr_only", "auth", "huge_line"] {
         let message = format!("x @@{{\"n\":8,\"fail\":\"{fail}\"}}@@");
         let body = json!({ "message": message, "sessionId": session });
         caller.chat("", &body).await.whole().await;
         let body = json!({ "message": "x @@{\"n\":2}@@", "sessionId": session });
         let next = caller.chat("", &body).await.whole().await;
         assert_eq!(next.session(), session);
-        let now = next.event("done")["messageCount"]
-            .as_i64()
-            .expect("a count");
-        assert!(
-            now == count + 3 || now == count + 4,
-            "after {fail}: {count} to {now}"
-        );
+        let now = next.event("done")["messageCount"].as_i64().expect("a count");
+        assert!(now == count + 3 || now == count + 4, "after {fail}: {count} to {now}");
         count = now;
     }
 }

@@ -11,13 +11,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Headers that are no part of the contract: they name the program, the moment, the length.
-const OTHER_HEADERS: [&str; 5] = [
-    "server",
-    "date",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-];
+const OTHER_HEADERS: [&str; 5] =
+    ["server", "date", "connection", "content-length", "transfer-encoding"];
 
 /// One recorded answer.
 struct Golden {
@@ -30,10 +25,7 @@ impl Golden {
         let path = folder().join(format!("predecessor/{name}.json"));
         let text = std::fs::read_to_string(&path).expect("a recorded answer");
         let text = text.replace("$VAULT", home.vault().to_str().expect("text"));
-        Golden {
-            name: name.into(),
-            file: serde_json::from_str(&text).expect("JSON"),
-        }
+        Golden { name: name.into(), file: serde_json::from_str(&text).expect("JSON") }
     }
 
     /// What may differ from run to run.
@@ -49,41 +41,27 @@ impl Golden {
         let text = |name: &str| request[name].as_str().expect("text");
         let mut caller = caller.clone();
         for header in request["headers"].as_array().into_iter().flatten() {
-            let (name, value) = header
-                .as_str()
-                .and_then(|h| h.split_once(": "))
-                .expect("a header");
-            let value = if value.contains("tRTntgkp1l") {
-                key
-            } else {
-                value
-            };
+            let (name, value) = header.as_str().and_then(|h| h.split_once(": ")).expect("a header");
+            let value = if value.contains("tRTntgkp1l") { key } else { value };
             caller = caller.with(name, value);
         }
         let body = request.get("body").map(|body| match body {
             Value::String(text) => text.clone(),
-            body => body
-                .to_string()
-                .replace("dad437c9-fbbb-480b-a9ca-99b9fc7d0cfb", id),
+            body => body.to_string().replace("dad437c9-fbbb-480b-a9ca-99b9fc7d0cfb", id),
         });
         let method = Method::from_bytes(text("method").as_bytes()).expect("a method");
         let path = text("path").replace("{id}", id);
         let answer = caller.ask(method, &path, body.map(Into::into)).await;
-        let headers = answer.headers.iter().map(|(n, v)| {
-            (
-                n.as_str().to_owned(),
-                Value::from(v.to_str().expect("text")),
-            )
-        });
+        let headers = answer
+            .headers
+            .iter()
+            .map(|(n, v)| (n.as_str().to_owned(), Value::from(v.to_str().expect("text"))));
         let mut out = json!({
             "status": answer.status,
             "headers": headers.collect::<Map<String, Value>>(),
         });
         let body = String::from_utf8(answer.body.to_vec()).expect("text");
-        let kind = answer
-            .headers
-            .get("content-type")
-            .map_or("", |k| k.to_str().expect("text"));
+        let kind = answer.headers.get("content-type").map_or("", |k| k.to_str().expect("text"));
         match kind {
             "application/json" => out["body"] = serde_json::from_str(&body).expect("JSON"),
             kind if kind.starts_with("text/event-stream") => out["events"] = events(&body),
@@ -108,13 +86,7 @@ impl Golden {
                 theirs = theirs.map(|e| outline(&e));
                 ours = ours.map(|e| outline(&e));
             }
-            compare(
-                &format!("$.{part}"),
-                theirs.as_ref(),
-                ours.as_ref(),
-                &volatile,
-                &mut out,
-            );
+            compare(&format!("$.{part}"), theirs.as_ref(), ours.as_ref(), &volatile, &mut out);
         }
         out
     }
@@ -132,24 +104,13 @@ struct Differences(Vec<Meant>);
 impl Differences {
     fn read() -> Differences {
         let text = std::fs::read_to_string(folder().join("differences.txt")).expect("the list");
-        let lines = text
-            .lines()
-            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
         let meant = lines.map(|line| {
             let parts: Vec<&str> = line.split(" | ").map(str::trim).collect();
-            let [answers, path, reason] = parts[..] else {
-                panic!("not three parts: {line}")
-            };
+            let [answers, path, reason] = parts[..] else { panic!("not three parts: {line}") };
             let names = ["trap ", "DESIGN §", "part "];
-            assert!(
-                names.iter().any(|n| reason.contains(n)),
-                "no trap, section or part: {line}"
-            );
-            Meant {
-                answers: answers.into(),
-                path: path.into(),
-                met: false,
-            }
+            assert!(names.iter().any(|n| reason.contains(n)), "no trap, section or part: {line}");
+            Meant { answers: answers.into(), path: path.into(), met: false }
         });
         Differences(meant.collect())
     }
@@ -169,9 +130,7 @@ impl Differences {
 
 /// Whether a text fits a pattern in which `*` stands for anything.
 fn fits(pattern: &str, text: &str) -> bool {
-    let (first, rest) = pattern
-        .split_once('*')
-        .map_or((pattern, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = pattern.split_once('*').map_or((pattern, None), |(a, b)| (a, Some(b)));
     let Some(left) = text.strip_prefix(first) else {
         return false;
     };
@@ -214,18 +173,12 @@ impl Replay {
 #[tokio::test]
 async fn each_recorded_answer_is_ours_but_for_what_is_meant() {
     let meant = Differences::read();
-    let mut replay = Replay {
-        meant,
-        asked: BTreeSet::new(),
-        faults: Vec::new(),
-    };
+    let mut replay = Replay { meant, asked: BTreeSet::new(), faults: Vec::new() };
     nothing_there(&mut replay).await;
     keys(&mut replay).await;
     two_sessions(&mut replay).await;
     turns(&mut replay).await;
-    let files = std::fs::read_dir(folder().join("predecessor"))
-        .expect("a folder")
-        .flatten();
+    let files = std::fs::read_dir(folder().join("predecessor")).expect("a folder").flatten();
     for file in files {
         let name = file.file_name().into_string().expect("text");
         let name = name.trim_end_matches(".json");
@@ -234,9 +187,7 @@ async fn each_recorded_answer_is_ours_but_for_what_is_meant() {
         }
     }
     for line in replay.meant.0.iter().filter(|line| !line.met) {
-        replay
-            .faults
-            .push(format!("no longer so: {} | {}", line.answers, line.path));
+        replay.faults.push(format!("no longer so: {} | {}", line.answers, line.path));
     }
     replay.faults.sort();
     assert!(replay.faults.is_empty(), "\n{}\n", replay.faults.join("\n"));
@@ -272,12 +223,7 @@ async fn keys(replay: &mut Replay) {
     let server = home.server().await;
     let local = server.local();
     let at = (&home, &local);
-    replay
-        .all(
-            &["auth_keys_list_empty", "auth_keys_create_empty_label"],
-            at,
-        )
-        .await;
+    replay.all(&["auth_keys_list_empty", "auth_keys_create_empty_label"], at).await;
     let made = replay.ask("auth_keys_create", at, "", "").await;
     let text = |name: &str| made["body"][name].as_str().expect("text").to_owned();
     let (id, key) = (text("id"), text("key"));
@@ -340,10 +286,7 @@ async fn turns(replay: &mut Replay) {
     let local = server.local();
     let at = (&home, &local);
     let begun = replay.ask("chat_turn_new", at, "", "").await;
-    let session = begun["events"][0]["sessionId"]
-        .as_str()
-        .expect("a session")
-        .to_owned();
+    let session = begun["events"][0]["sessionId"].as_str().expect("a session").to_owned();
     for name in [
         "chat_turn_resume",
         "session_after_chat",

@@ -23,10 +23,7 @@ async fn a_body_of_100_mb_is_refused_and_held_nowhere() {
             true => "transfer-encoding: chunked".to_owned(),
             false => format!("content-length: {}", 100 * MIB),
         };
-        raw.say(format!(
-            "POST /api/chat HTTP/1.1\r\nhost: localhost\r\n{length}\r\n\r\n"
-        ))
-        .await;
+        raw.say(format!("POST /api/chat HTTP/1.1\r\nhost: localhost\r\n{length}\r\n\r\n")).await;
         let piece = match chunked {
             true => [b"100000\r\n".as_slice(), &vec![b' '; MIB], b"\r\n"].concat(),
             false => vec![b' '; MIB],
@@ -45,10 +42,7 @@ async fn a_body_of_100_mb_is_refused_and_held_nowhere() {
             raw.say("0\r\n\r\n").await;
         }
         let answer = raw.all().await;
-        assert!(
-            answer.starts_with("HTTP/1.1 413 "),
-            "chunked {chunked}: {answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 413 "), "chunked {chunked}: {answer}");
         assert!(answer.contains("larger than 32 MiB"), "{answer}");
     }
     server.ready().await;
@@ -60,29 +54,14 @@ async fn heads_beyond_all_bounds_are_431_or_400() {
     let server = home.server().await;
     let start = "GET /api/health HTTP/1.1\r\nhost: localhost\r\n";
     for (what, head, statuses) in [
-        (
-            "a header of 1 MB",
-            format!("{start}x: {}\r\n\r\n", "y".repeat(MIB)),
-            ["431", "431"],
-        ),
-        (
-            "headers of 1 MB",
-            format!("{start}{}\r\n", "a: b\r\n".repeat(MIB / 6)),
-            ["431", "431"],
-        ),
+        ("a header of 1 MB", format!("{start}x: {}\r\n\r\n", "y".repeat(MIB)), ["431", "431"]),
+        ("headers of 1 MB", format!("{start}{}\r\n", "a: b\r\n".repeat(MIB / 6)), ["431", "431"]),
         (
             "a path of 1 MB",
-            format!(
-                "GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n",
-                "y".repeat(MIB)
-            ),
+            format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "y".repeat(MIB)),
             ["414", "431"],
         ),
-        (
-            "a method of 1 MB",
-            format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(MIB)),
-            ["400", "431"],
-        ),
+        ("a method of 1 MB", format!("{} / HTTP/1.1\r\n\r\n", "G".repeat(MIB)), ["400", "431"]),
         (
             "two lengths",
             format!("{start}content-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
@@ -93,21 +72,9 @@ async fn heads_beyond_all_bounds_are_431_or_400() {
             format!("{start}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
             ["400", "200"],
         ),
-        (
-            "a folded header",
-            format!("{start}a: b\r\n c\r\n\r\n"),
-            ["400", "400"],
-        ),
-        (
-            "a bare NUL",
-            format!("{start}a: \0\r\n\r\n"),
-            ["400", "400"],
-        ),
-        (
-            "a negative length",
-            format!("{start}content-length: -1\r\n\r\n"),
-            ["400", "400"],
-        ),
+        ("a folded header", format!("{start}a: b\r\n c\r\n\r\n"), ["400", "400"]),
+        ("a bare NUL", format!("{start}a: \0\r\n\r\n"), ["400", "400"]),
+        ("a negative length", format!("{start}content-length: -1\r\n\r\n"), ["400", "400"]),
     ] {
         let mut raw = Raw::tcp(server.address()).await;
         raw.say(head).await;
@@ -135,10 +102,8 @@ async fn requests_in_a_row_are_answered_in_a_row() {
     ];
     raw.say(row.concat()).await;
     let answer = raw.all().await;
-    let statuses: Vec<&str> = answer
-        .match_indices("HTTP/1.1 ")
-        .map(|(at, _)| &answer[at + 9..at + 12])
-        .collect();
+    let statuses: Vec<&str> =
+        answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
     assert_eq!(statuses, ["200", "404", "200", "422", "200"], "{answer}");
 }
 
@@ -151,40 +116,36 @@ async fn old_and_odd_forms_of_http() {
         ("GET /api/health HTTP/1.0\r\n\r\n", "403"),
         ("GET /api/health HTTP/1.1\r\n\r\n", "403"),
         (
-            "GET http://localhost/api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "GET http://localhost/api/health HTTP/1.1\r\n\
+             host: localhost\r\nconnection: close\r\n\r\n",
             "200",
         ),
         (
-            "GET http://evil.example/api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            "GET http://evil.example/api/health HTTP/1.1\r\n\
+             host: localhost\r\nconnection: close\r\n\r\n",
             "403",
         ),
         (
-            "GET http://localhost/api/health HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+            "GET http://localhost/api/health HTTP/1.1\r\n\
+             host: evil.example\r\nconnection: close\r\n\r\n",
             "403",
         ),
         (
             "CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
             "403",
         ),
-        (
-            "OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-            "404",
-        ),
-        (
-            "HEAD /api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-            "405",
-        ),
-        (
-            "BREW /api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
-            "405",
-        ),
+        ("OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "404"),
+        ("HEAD /api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "405"),
+        ("BREW /api/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", "405"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
         (
-            "GET /api/health HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+            "GET /api/health HTTP/1.1\r\n\
+             host: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
             "400",
         ),
         (
-            "GET /api/health HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade, close\r\n\r\n",
+            "GET /api/health HTTP/1.1\r\n\
+             host: localhost\r\nupgrade: websocket\r\nconnection: upgrade, close\r\n\r\n",
             "200",
         ),
     ] {
@@ -217,9 +178,7 @@ async fn limited(home: &Home, limits: Limits) -> (SocketAddr, CancellationToken)
     let made = Arc::into_inner(MadeUp::of(home).0).expect("nobody else has it");
     let stop = made.stop.clone();
     let service = Arc::new(Service { limits, ..made });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let pulse = Arc::new(Pulse::new(1));
     tokio::spawn(serve::serve(vec![Door::Tcp(listener)], service, pulse));
@@ -229,17 +188,9 @@ async fn limited(home: &Home, limits: Limits) -> (SocketAddr, CancellationToken)
 #[tokio::test]
 async fn a_head_that_comes_too_slowly_is_given_up() {
     let home = Home::new();
-    let limits = Limits {
-        head_seconds_max: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { head_seconds_max: 1, ..Limits::default() };
     let (address, stop) = limited(&home, limits).await;
-    for said in [
-        "",
-        "G",
-        "GET / HTTP/1.1\r\n",
-        "GET / HTTP/1.1\r\nhost: localhost\r\nx: ",
-    ] {
+    for said in ["", "G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhost: localhost\r\nx: "] {
         let mut raw = Raw::tcp(address).await;
         raw.say(said).await;
         let answer = raw.all().await;
@@ -253,10 +204,7 @@ async fn a_head_that_comes_too_slowly_is_given_up() {
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_given_up() {
     let home = Home::new();
-    let limits = Limits {
-        body_seconds_max: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { body_seconds_max: 1, ..Limits::default() };
     let (address, stop) = limited(&home, limits).await;
     let mut raw = Raw::tcp(address).await;
     raw.say("POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{\"mess")
@@ -270,11 +218,7 @@ async fn a_body_that_comes_too_slowly_is_given_up() {
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_their_turn() {
     let home = Home::new();
-    let limits = Limits {
-        connections_max: 4,
-        head_seconds_max: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { connections_max: 4, head_seconds_max: 2, ..Limits::default() };
     let (address, stop) = limited(&home, limits).await;
     let mut idle = Vec::new();
     for _ in 0..12 {
@@ -295,21 +239,12 @@ async fn a_body_that_breaks_off_leaves_nothing_behind() {
         "transfer-encoding: chunked\r\n\r\n5\r\n{\"mes",
     ] {
         let mut raw = Raw::tcp(server.address()).await;
-        raw.say(format!(
-            "POST /api/chat HTTP/1.1\r\nhost: localhost\r\n{said}"
-        ))
-        .await;
+        raw.say(format!("POST /api/chat HTTP/1.1\r\nhost: localhost\r\n{said}")).await;
         raw.shut().await;
         let answer = raw.all().await;
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
-            "{answer}"
-        );
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
-    assert_eq!(
-        server.local().get("/api/chat").await.json()["sessions"],
-        json!([])
-    );
+    assert_eq!(server.local().get("/api/chat").await.json()["sessions"], json!([]));
 }
 
 /// A turn of the real server in which a tool runs and runs, and its session.
@@ -330,10 +265,7 @@ async fn a_stream_is_never_silent() {
     let home = Home::new();
     let server = home.server().await;
     let (_stream, session) = long_tool(&server).await;
-    let limits = Limits {
-        feed_silence_seconds_max: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { feed_silence_seconds_max: 1, ..Limits::default() };
     let (address, stop) = limited(&home, limits).await;
     let mut raw = Raw::tcp(address).await;
     raw.say(following(&session)).await;
@@ -367,29 +299,18 @@ async fn a_reader_that_takes_nothing_is_cut_and_can_resume() {
     let body = json!({ "message": "x @@{\"bytes\":12000000,\"n\":60000}@@" });
     let whole = server.owner().chat("text=delta", &body).await.whole().await;
     let session = whole.session();
-    let limits = Limits {
-        feed_stalled_seconds_max: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { feed_stalled_seconds_max: 1, ..Limits::default() };
     let (address, stop) = limited(&home, limits).await;
     let caller = Caller::tcp(address);
-    let mut deaf = caller
-        .resume(&session, "text=delta", 0)
-        .await
-        .expect("a stream");
+    let mut deaf = caller.resume(&session, "text=delta", 0).await.expect("a stream");
     deaf.some(1).await;
     // The server says so in its own time; until then nothing is taken from the connection.
-    eventually("the reader is cut", async || {
-        deaf_is_cut(address).then_some(())
-    })
-    .await;
+    eventually("the reader is cut", async || deaf_is_cut(address).then_some(())).await;
     let mut heard = std::mem::take(&mut deaf.whole().await.heard);
     assert!(heard.last_id < whole.heard.last_id, "it was never cut");
     while heard.last_id < whole.heard.last_id {
-        let mut again = caller
-            .resume(&session, "text=delta", heard.last_id)
-            .await
-            .expect("a stream");
+        let mut again =
+            caller.resume(&session, "text=delta", heard.last_id).await.expect("a stream");
         again.heard = heard;
         heard = std::mem::take(&mut again.whole().await.heard);
     }
@@ -402,14 +323,7 @@ async fn a_reader_that_takes_nothing_is_cut_and_can_resume() {
 fn deaf_is_cut(address: SocketAddr) -> bool {
     let port = format!(":{:04X}", address.port());
     let table = std::fs::read_to_string("/proc/net/tcp").expect("a /proc");
-    let local = |line: &&str| {
-        line.split_whitespace()
-            .nth(1)
-            .is_some_and(|a| a.ends_with(&port))
-    };
-    let mut states = table
-        .lines()
-        .filter(local)
-        .filter_map(|l| l.split_whitespace().nth(3));
+    let local = |line: &&str| line.split_whitespace().nth(1).is_some_and(|a| a.ends_with(&port));
+    let mut states = table.lines().filter(local).filter_map(|l| l.split_whitespace().nth(3));
     !states.any(|state| state == "01")
 }

@@ -6,9 +6,7 @@ use parachute_tests::{Answer, Caller, Home, Raw};
 use serde_json::{Value, json};
 
 async fn posted(caller: &Caller, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-    caller
-        .ask(Method::POST, path, Some(body.into().into()))
-        .await
+    caller.ask(Method::POST, path, Some(body.into().into())).await
 }
 
 fn is_422(answer: &Answer, what: &str) {
@@ -17,14 +15,8 @@ fn is_422(answer: &Answer, what: &str) {
     let detail = body["detail"].as_array().expect("a list");
     assert!(!detail.is_empty(), "{what}");
     for wrong in detail {
-        assert!(
-            wrong["type"].is_string() && wrong["loc"].is_array(),
-            "{what}: {wrong}"
-        );
-        assert!(
-            wrong["msg"].is_string() && wrong.get("input").is_some(),
-            "{what}: {wrong}"
-        );
+        assert!(wrong["type"].is_string() && wrong["loc"].is_array(), "{what}: {wrong}");
+        assert!(wrong["msg"].is_string() && wrong.get("input").is_some(), "{what}: {wrong}");
     }
 }
 
@@ -106,24 +98,12 @@ async fn a_field_of_the_wrong_type_is_named() {
     ] {
         is_422(&caller.get(&format!("/api/chat?{query}")).await, query);
     }
-    for query in [
-        "archived=yes",
-        "archived=0",
-        "archived=ON",
-        "limit=1000",
-        "unknown=%ff%00",
-        "&&&==",
-    ] {
-        assert_eq!(
-            caller.get(&format!("/api/chat?{query}")).await.status,
-            200,
-            "{query}"
-        );
+    for query in
+        ["archived=yes", "archived=0", "archived=ON", "limit=1000", "unknown=%ff%00", "&&&=="]
+    {
+        assert_eq!(caller.get(&format!("/api/chat?{query}")).await.status, 200, "{query}");
     }
-    assert_eq!(
-        caller.get("/api/chat").await.json(),
-        json!({ "sessions": [] })
-    );
+    assert_eq!(caller.get("/api/chat").await.json(), json!({ "sessions": [] }));
 }
 
 #[tokio::test]
@@ -157,28 +137,15 @@ async fn a_name_that_can_be_no_session_is_no_session() {
             let answer = posted(&caller, &format!("/api/chat/{id}{tail}"), "").await;
             assert_eq!(answer.status, 404, "{id}{tail}");
         }
-        let inject = caller
-            .post(
-                &format!("/api/chat/{id}/inject"),
-                &json!({ "message": "x" }),
-            )
-            .await;
+        let inject =
+            caller.post(&format!("/api/chat/{id}/inject"), &json!({ "message": "x" })).await;
         assert_eq!(inject.status, 404, "{id}");
-        assert_eq!(
-            caller
-                .ask(Method::DELETE, &format!("/api/chat/{id}"), None)
-                .await
-                .status,
-            404
-        );
-        let key = caller
-            .ask(Method::DELETE, &format!("/api/auth/keys/{id}"), None)
-            .await;
+        assert_eq!(caller.ask(Method::DELETE, &format!("/api/chat/{id}"), None).await.status, 404);
+        let key = caller.ask(Method::DELETE, &format!("/api/auth/keys/{id}"), None).await;
         assert_eq!(key.status, 404, "{id}");
     }
-    let left: Vec<_> = std::fs::read_dir(home.path("s/parachute/runs"))
-        .expect("a folder")
-        .collect();
+    let left: Vec<_> =
+        std::fs::read_dir(home.path("s/parachute/runs")).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -194,27 +161,14 @@ async fn a_message_is_measured_in_characters_and_refused_in_words() {
         ("ü".repeat(102_401), false),
         (format!("@@{{\"n\":1}}@@{}", "ü".repeat(102_389)), true),
     ] {
-        let stream = caller
-            .chat("", &json!({ "message": message }))
-            .await
-            .whole()
-            .await;
+        let stream = caller.chat("", &json!({ "message": message })).await.whole().await;
         assert_eq!(stream.status, 200);
         let last = &stream.events.last().expect("an event").1;
         let chars = message.chars().count();
-        assert_eq!(
-            last["type"],
-            if fits { "done" } else { "error" },
-            "{chars}: {last}"
-        );
+        assert_eq!(last["type"], if fits { "done" } else { "error" }, "{chars}: {last}");
         if !fits {
             assert_eq!(stream.events.len(), 1);
-            assert!(
-                last["error"]
-                    .as_str()
-                    .is_some_and(|e| e.contains("message")),
-                "{last}"
-            );
+            assert!(last["error"].as_str().is_some_and(|e| e.contains("message")), "{last}");
         }
     }
     // The CLI could not be told.
@@ -246,11 +200,7 @@ async fn what_can_be_changed_of_a_session_is_checked_first() {
         json!([]),
     ] {
         let answer = caller.send(Method::PATCH, &path, &body).await;
-        assert!(
-            matches!(answer.status, 400 | 422),
-            "{body}: {}",
-            answer.json()
-        );
+        assert!(matches!(answer.status, 400 | 422), "{body}: {}", answer.json());
     }
     assert_eq!(caller.get("/api/chat").await.json(), before);
 }
@@ -261,11 +211,7 @@ async fn a_search_is_for_words_not_for_patterns() {
     crate::past::leave_in(&home);
     let server = home.server().await;
     let found = async |what: &str| -> usize {
-        let list: Value = server
-            .local()
-            .get(&format!("/api/chat?search={what}"))
-            .await
-            .json();
+        let list: Value = server.local().get(&format!("/api/chat?search={what}")).await.json();
         list["sessions"].as_array().expect("a list").len()
     };
     assert_eq!(found("second").await, 1);
@@ -282,19 +228,14 @@ async fn headers_that_are_no_text_open_nothing_and_harm_nothing() {
     for (header, path, status) in [
         (b"x-api-key: \xff\xfe".as_slice(), "/api/chat", "200"),
         (b"x-forwarded-for: \xff", "/api/chat", "401"),
-        (
-            b"x-forwarded-for: 1\r\nx-api-key: \xff\xfe",
-            "/api/chat",
-            "401",
-        ),
+        (b"x-forwarded-for: 1\r\nx-api-key: \xff\xfe", "/api/chat", "401"),
         (b"origin: \xff\xfe", "/api/chat", "403"),
         (b"accept: \xff", "/api/health", "200"),
         (b"last-event-id: \xff", "/api/chat/x1/stream", "404"),
     ] {
         let mut raw = Raw::tcp(server.address()).await;
         let line = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
-        raw.say([line.as_bytes(), header, b"\r\n\r\n"].concat())
-            .await;
+        raw.say([line.as_bytes(), header, b"\r\n\r\n"].concat()).await;
         let answer = raw.all().await;
         let got = answer.split(' ').nth(1).unwrap_or_default();
         assert_eq!(got, status, "{}: {answer}", String::from_utf8_lossy(header));

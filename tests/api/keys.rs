@@ -8,10 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 
 async fn key_of(caller: &parachute_tests::Caller) -> (String, String) {
-    let made = caller
-        .post("/api/auth/keys", &json!({ "label": "k" }))
-        .await
-        .json();
+    let made = caller.post("/api/auth/keys", &json!({ "label": "k" })).await.json();
     let text = |name: &str| made[name].as_str().expect("text").to_owned();
     (text("id"), text("key"))
 }
@@ -22,10 +19,7 @@ async fn a_key_opens_doors_in_each_form_of_the_contract() {
     let server = home.server().await;
     let (id, key) = key_of(&server.local()).await;
     let away = |name: &str, value: &str| {
-        server
-            .local()
-            .with("x-forwarded-for", "192.0.2.1")
-            .with(name, value)
+        server.local().with("x-forwarded-for", "192.0.2.1").with(name, value)
     };
     let forms = [
         ("X-API-Key", key.clone()),
@@ -38,11 +32,8 @@ async fn a_key_opens_doors_in_each_form_of_the_contract() {
         let answer = away(name, value).get("/api/chat").await;
         assert_eq!(answer.status, 200, "{name}: {value}");
     }
-    let flipped = format!(
-        "{}{}",
-        &key[..key.len() - 1],
-        if key.ends_with('A') { 'B' } else { 'A' }
-    );
+    let flipped =
+        format!("{}{}", &key[..key.len() - 1], if key.ends_with('A') { 'B' } else { 'A' });
     for (name, value) in [
         ("X-API-Key", flipped),
         ("X-API-Key", key.to_uppercase()),
@@ -53,26 +44,12 @@ async fn a_key_opens_doors_in_each_form_of_the_contract() {
         ("Cookie", format!("key={key}")),
     ] {
         let answer = away(name, &value).get("/api/chat").await;
-        assert_eq!(
-            (answer.status, answer.json()),
-            (401, unauthorized()),
-            "{name}: {value}"
-        );
+        assert_eq!((answer.status, answer.json()), (401, unauthorized()), "{name}: {value}");
     }
     let path = format!("/api/auth/keys/{id}");
-    assert_eq!(
-        away("X-API-Key", &key)
-            .ask(Method::DELETE, &path, None)
-            .await
-            .status,
-        200
-    );
+    assert_eq!(away("X-API-Key", &key).ask(Method::DELETE, &path, None).await.status, 200);
     for (name, value) in &forms {
-        assert_eq!(
-            away(name, value).get("/api/chat").await.status,
-            401,
-            "{name}: {value}"
-        );
+        assert_eq!(away(name, value).get("/api/chat").await.status, 401, "{name}: {value}");
     }
     assert!(!server.log().contains(&key), "the key is in the log");
 }
@@ -83,21 +60,14 @@ async fn a_key_of_the_predecessor_still_opens_doors() {
     let key = "para_tRTntgkp1l-9hS5_5OMxPE3drtjHbHAk";
     let sum = "e74755fa621150683264cb2b68983c768a035f8ea4dae6bf000934084100f090";
     let yaml = format!(
-        "security:\n  require_auth: always\n  api_keys:\n  - id: k_tRTntgkp1l-9\n    label: phone\n    \
-         key_hash: sha256:{sum}\n    created_at: '2026-01-01T10:00:00'\n    last_used_at: null\n"
+        "security:\n  require_auth: always\n  api_keys:\n  - id: k_tRTntgkp1l-9\n    \
+         label: phone\n    key_hash: sha256:{sum}\n    \
+         created_at: '2026-01-01T10:00:00'\n    last_used_at: null\n"
     );
     std::fs::write(home.vault().join(".parachute/server.yaml"), yaml).expect("written");
     let server = home.server().await;
     assert_eq!(server.local().get("/api/chat").await.status, 401);
-    assert_eq!(
-        server
-            .local()
-            .with("x-api-key", key)
-            .get("/api/chat")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(server.local().with("x-api-key", key).get("/api/chat").await.status, 200);
 }
 
 #[tokio::test]
@@ -106,21 +76,10 @@ async fn mode_always_asks_this_machine_too_but_not_the_owner() {
     let server = home.server().await;
     let (_, key) = key_of(&server.local()).await;
     let always = json!({ "require_auth": "always" });
-    server
-        .local()
-        .send(Method::PUT, "/api/auth/settings", &always)
-        .await;
+    server.local().send(Method::PUT, "/api/auth/settings", &always).await;
     let refused = server.local().get("/api/chat").await;
     assert_eq!((refused.status, refused.json()), (401, unauthorized()));
-    assert_eq!(
-        server
-            .local()
-            .with("x-api-key", &key)
-            .get("/api/chat")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(server.local().with("x-api-key", &key).get("/api/chat").await.status, 200);
     assert_eq!(server.owner().get("/api/chat").await.status, 200);
     assert_eq!(server.local().get("/api/health").await.status, 200);
     assert_eq!(server.local().get("/api/auth/keys").await.status, 200);
@@ -132,26 +91,15 @@ async fn mode_disabled_opens_nothing_to_strangers() {
     let yaml = "security:\n  require_auth: disabled\n";
     std::fs::write(home.vault().join(".parachute/server.yaml"), yaml).expect("written");
     let server = MadeUp::of(&home);
-    assert_eq!(
-        server.get("127.0.0.1:1", "/api/chat", &[]).await.status,
-        200
-    );
+    assert_eq!(server.get("127.0.0.1:1", "/api/chat", &[]).await.status, 200);
     assert_eq!(server.get(ELSEWHERE, "/api/chat", &[]).await.status, 401);
     let forged = [("x-forwarded-for", "127.0.0.1")];
-    assert_eq!(
-        server.get("127.0.0.1:1", "/api/chat", &forged).await.status,
-        401
-    );
+    assert_eq!(server.get("127.0.0.1:1", "/api/chat", &forged).await.status, 401);
 }
 
 #[tokio::test]
 async fn keys_that_cannot_be_read_open_nothing() {
-    for broken in [
-        "security: [",
-        "security:\n  require_auth: sometimes\n",
-        "- 1\n",
-        "\u{0}",
-    ] {
+    for broken in ["security: [", "security:\n  require_auth: sometimes\n", "- 1\n", "\u{0}"] {
         let home = Home::new();
         let file = home.vault().join(".parachute/server.yaml");
         std::fs::write(&file, broken).expect("written");
@@ -160,10 +108,7 @@ async fn keys_that_cannot_be_read_open_nothing() {
         assert_eq!(away.get("/api/chat").await.status, 401, "{broken:?}");
         let health = server.owner().get("/api/health?detailed=true").await.json();
         assert!(health["problem"].is_string(), "{broken:?}: {health}");
-        let made = server
-            .local()
-            .post("/api/auth/keys", &json!({ "label": "k" }))
-            .await;
+        let made = server.local().post("/api/auth/keys", &json!({ "label": "k" })).await;
         assert!(made.status >= 400, "{broken:?}: {}", made.json());
         let kept = std::fs::read_to_string(&file).expect("still there");
         assert_eq!(kept, broken, "a broken file is never replaced by defaults");
@@ -177,10 +122,7 @@ async fn the_single_key_of_old_counts_while_there_is_no_other() {
     let server = home.server().await;
     let away = server.local().with("x-forwarded-for", "192.0.2.1");
     let refused = away.get("/api/chat").await;
-    assert_eq!(
-        (refused.status, refused.json()),
-        (401, json!({ "error": "Unauthorized" }))
-    );
+    assert_eq!((refused.status, refused.json()), (401, json!({ "error": "Unauthorized" })));
     let old = away.clone().with("x-api-key", "para_old-one");
     assert_eq!(old.get("/api/chat").await.status, 200);
     key_of(&server.local()).await;

@@ -33,9 +33,7 @@ impl MadeUp {
             state: None,
         };
         let stop = CancellationToken::new();
-        MadeUp(Arc::new(
-            parachute_server::service(sources, &dirs, stop).expect("a server"),
-        ))
+        MadeUp(Arc::new(parachute_server::service(sources, &dirs, stop).expect("a server")))
     }
 
     /// One request from this peer.
@@ -59,16 +57,10 @@ impl MadeUp {
             request = request.header(*name, *value);
         }
         let body = Full::new(bytes::Bytes::from_static(b"{}"));
-        let answer = send
-            .send_request(request.body(body).expect("a request"))
-            .await;
+        let answer = send.send_request(request.body(body).expect("a request")).await;
         let (head, body) = answer.expect("an answer").into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     /// A GET from an address.

@@ -1,8 +1,5 @@
 //! The server's doors, through the kit: the real programs, the scripted CLI.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests start programs as a person would"
-)]
+#![allow(clippy::disallowed_methods, reason = "tests start programs as a person would")]
 
 mod broken_streams;
 mod chat;

@@ -23,13 +23,7 @@ const TABLES: &str = "
         (10, '2026-01-01 00:00:00'), (14, '2026-01-01 00:00:00'), (15, '2026-01-01 00:00:00');
 ";
 
-const TRANSCRIPT: &str = r#"{"type":"user","message":{"role":"user","content":"hello"},"timestamp":"2026-01-01T10:00:00.000Z"}
-{"type":"assistant","message":{"role":"assistant","model":"claude-sonnet-4-5-20250929","content":[{"type":"text","text":"hi"},{"type":"tool_use","id":"t1","name":"Read","input":{"file_path":"x"}}]},"timestamp":"2026-01-01T10:00:01.000Z"}
-{"type":"user","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"ok"}]},"timestamp":"2026-01-01T10:00:02.000Z"}
-{"type":"system","subtype":"compact_boundary","timestamp":"2026-01-01T10:00:03.000Z"}
-{"type":"user","message":{"role":"user","content":[{"type":"text","text":"after compact"}]},"timestamp":"2026-01-01T10:00:04.000Z"}
-{"type":"result","result":"done","timestamp":"2026-01-01T10:00:05.000Z"}
-"#;
+const TRANSCRIPT: &str = include_str!("../golden/compacted-transcript.jsonl");
 
 /// Puts the predecessor's leavings into a home; before its server starts.
 pub(crate) fn leave_in(home: &Home) {

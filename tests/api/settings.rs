@@ -17,22 +17,13 @@ async fn is_short(server: &Server) -> bool {
 
 #[tokio::test]
 async fn a_config_that_does_not_parse_leaves_the_defaults_and_is_told() {
-    for broken in [
-        "max_message_length: [",
-        "\t- x",
-        "just words",
-        "- 1\n- 2\n",
-        "a: b: c",
-        "\u{0}",
-    ] {
+    for broken in ["max_message_length: [", "\t- x", "just words", "- 1\n- 2\n", "a: b: c", "\u{0}"]
+    {
         let home = Home::new();
         home.config(broken);
         let server = home.server().await;
         let told = problem(&server).await;
-        assert!(
-            told.as_str().is_some_and(|t| t.contains("config.yaml")),
-            "{broken:?}: {told}"
-        );
+        assert!(told.as_str().is_some_and(|t| t.contains("config.yaml")), "{broken:?}: {told}");
         assert!(!is_short(&server).await);
         let kept = std::fs::read_to_string(home.path("vault/.parachute/config.yaml"));
         assert_eq!(kept.expect("still there"), broken);
@@ -49,10 +40,7 @@ async fn a_config_that_was_good_before_stays_in_force() {
     home.config("max_message_length: [\n");
     server.restart();
     let told = problem(&server).await;
-    assert!(
-        told.as_str().is_some_and(|t| t.contains("last good")),
-        "{told}"
-    );
+    assert!(told.as_str().is_some_and(|t| t.contains("last good")), "{told}");
     assert!(is_short(&server).await);
     home.config("max_message_length: 500\n");
     server.restart();
@@ -75,9 +63,7 @@ async fn a_value_of_the_wrong_type_is_named_with_its_line() {
         let server = home.server().await;
         let told = problem(&server).await;
         let key = wrong.split(':').next().expect("a key");
-        let fits = told
-            .as_str()
-            .is_some_and(|t| t.contains(key) && t.contains("line 2"));
+        let fits = told.as_str().is_some_and(|t| t.contains(key) && t.contains("line 2"));
         assert!(fits, "{wrong}: {told}");
     }
 }

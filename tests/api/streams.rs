@@ -30,11 +30,7 @@ async fn a_long_answer_costs_an_app_no_more_than_the_bound() {
     // One event more than time allows, and the end, which repeats the text.
     let one_event = 2.0 * 204_800.0 * 1.1;
     let most = CONTENT_BYTES_PER_SECOND as f64 * seconds + one_event + 204_800.0 * 1.1 + 65_536.0;
-    assert!(
-        (stream.bytes as f64) < most,
-        "{} bytes in {seconds} s",
-        stream.bytes
-    );
+    assert!((stream.bytes as f64) < most, "{} bytes in {seconds} s", stream.bytes);
     assert_eq!(stream.event("done")["response"], text);
 }
 
@@ -49,12 +45,7 @@ async fn a_client_that_leaves_takes_nothing_with_it() {
     let session = stream.session();
     drop(stream);
     at_rest(&caller, &session).await;
-    let stream = caller
-        .resume(&session, "text=delta", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
+    let stream = caller.resume(&session, "text=delta", 0).await.expect("a replay").whole().await;
     assert_eq!(stream.kinds().last().map(String::as_str), Some("done"));
     assert_eq!(shown(&caller, &session).await["messageCount"], 2);
 }
@@ -64,11 +55,7 @@ async fn two_chats_to_one_session_are_taken_one_after_the_other() {
     let home = Home::new();
     let server = home.server().await;
     let caller = server.owner();
-    let first = caller
-        .chat("", &json!({ "message": "one @@{\"n\":3}@@" }))
-        .await
-        .whole()
-        .await;
+    let first = caller.chat("", &json!({ "message": "one @@{\"n\":3}@@" })).await.whole().await;
     let session = first.session();
     let turn = |n: usize| {
         let message = format!("{n} @@{{\"n\":60,\"delay_us\":2000,\"tools\":1}}@@");
@@ -78,12 +65,7 @@ async fn two_chats_to_one_session_are_taken_one_after_the_other() {
     };
     let (a, b, c) = tokio::join!(turn(1), turn(2), turn(3));
     for stream in [&a, &b, &c] {
-        assert_eq!(
-            stream.kinds().last().map(String::as_str),
-            Some("done"),
-            "{:?}",
-            stream.kinds()
-        );
+        assert_eq!(stream.kinds().last().map(String::as_str), Some("done"), "{:?}", stream.kinds());
         assert_eq!(stream.kinds().iter().filter(|k| *k == "session").count(), 1);
         assert_eq!(stream.session(), session);
     }
@@ -94,17 +76,9 @@ async fn two_chats_to_one_session_are_taken_one_after_the_other() {
     counts.sort_unstable();
     assert_eq!(counts, [4, 6, 8]);
     // In the log each turn is whole before the next begins.
-    let all = caller
-        .resume(&session, "text=none", 0)
-        .await
-        .expect("a replay")
-        .whole()
-        .await;
-    let marks: Vec<String> = all
-        .kinds()
-        .into_iter()
-        .filter(|k| k == "session" || k == "done")
-        .collect();
+    let all = caller.resume(&session, "text=none", 0).await.expect("a replay").whole().await;
+    let marks: Vec<String> =
+        all.kinds().into_iter().filter(|k| k == "session" || k == "done").collect();
     assert_eq!(marks, ["session", "done"].repeat(4));
     let shown = shown(&caller, &session).await;
     assert_eq!(shown["messageCount"], 8);
@@ -139,10 +113,7 @@ async fn too_many_chats_to_one_session_are_refused_in_words() {
     // Eight may wait; the others hear so at once, while the first turn still runs.
     for _ in 0..4 {
         let last = told.recv().await.expect("told");
-        assert_eq!(
-            (&last["type"], &last["code"]),
-            (&"typed_error".into(), &"rate_limited".into())
-        );
+        assert_eq!((&last["type"], &last["code"]), (&"typed_error".into(), &"rate_limited".into()));
     }
     let path = format!("/api/chat/{session}/abort");
     assert_eq!(caller.post(&path, &json!({})).await.status, 200);
@@ -161,9 +132,7 @@ async fn sixteen_sessions_stream_side_by_side() {
             let message = format!(
                 "x @@{{\"text\":\"answer {n} of many words\",\"n\":6,\"delay_us\":20000}}@@"
             );
-            let mut stream = caller
-                .chat("text=delta", &json!({ "message": message }))
-                .await;
+            let mut stream = caller.chat("text=delta", &json!({ "message": message })).await;
             assert!(stream.until("text").await, "{:?}", stream.kinds());
             stream.whole().await
         })
@@ -171,10 +140,7 @@ async fn sixteen_sessions_stream_side_by_side() {
     let turns: Vec<_> = turns.collect();
     for (n, turn) in turns.into_iter().enumerate() {
         let stream = turn.await.expect("a turn");
-        assert_eq!(
-            stream.heard.texts.concat(),
-            format!("answer {n} of many words")
-        );
+        assert_eq!(stream.heard.texts.concat(), format!("answer {n} of many words"));
         stream.event("done");
     }
     let list = server.owner().get("/api/chat").await.json();
@@ -190,27 +156,18 @@ async fn a_client_that_stops_reading_harms_nobody() {
     let message = format!("x @@{{\"bytes\":{bytes},\"n\":80000}}@@");
     let mut deaf: Vec<(Stream, String)> = Vec::new();
     for _ in 0..4 {
-        let mut stream = caller
-            .chat("text=delta", &json!({ "message": message }))
-            .await;
+        let mut stream = caller.chat("text=delta", &json!({ "message": message })).await;
         assert!(stream.until("session").await);
         let session = stream.session();
         deaf.push((stream, session));
     }
-    let other = caller
-        .chat("", &json!({ "message": "x @@{\"n\":20}@@" }))
-        .await
-        .whole()
-        .await;
+    let other = caller.chat("", &json!({ "message": "x @@{\"n\":20}@@" })).await.whole().await;
     other.event("done");
     for (_, session) in &deaf {
         at_rest(&caller, session).await;
     }
     let after = rss_kib(server.pid()).expect("alive");
-    assert!(
-        after < before + 48 * 1024,
-        "the server went from {before} to {after} KiB"
-    );
+    assert!(after < before + 48 * 1024, "the server went from {before} to {after} KiB");
     for pid in home.agents() {
         // The text of a turn is kept for its last event; nothing else of it may be.
         let kib = rss_kib(pid).unwrap_or_default();
@@ -218,10 +175,8 @@ async fn a_client_that_stops_reading_harms_nobody() {
     }
     for (stream, session) in deaf {
         let heard = stream.heard;
-        let mut again = caller
-            .resume(&session, "text=delta", heard.last_id)
-            .await
-            .expect("a stream");
+        let mut again =
+            caller.resume(&session, "text=delta", heard.last_id).await.expect("a stream");
         again.heard = heard;
         assert_eq!(again.whole().await.heard.texts.concat().len(), bytes);
     }
@@ -247,10 +202,7 @@ async fn an_unknown_session_begins_a_new_one() {
         let body = json!({ "message": "x @@{\"n\":1}@@", "sessionId": id });
         let stream = caller.chat("", &body).await.whole().await;
         let session = stream.session();
-        assert!(
-            session != id && session.len() == 36,
-            "{id:?} became {session:?}"
-        );
+        assert!(session != id && session.len() == 36, "{id:?} became {session:?}");
         assert_eq!(stream.event("done")["sessionId"], session);
         assert_eq!(shown(&caller, &session).await["messageCount"], 2);
     }

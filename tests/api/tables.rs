@@ -6,39 +6,19 @@ use crate::dart::Dart::{
 };
 use crate::dart::{Field, may, need, null};
 
-pub(crate) const ROOT: &[Field] = &[
-    need("name", Is("Parachute Computer")),
-    need("version", Str),
-    need("status", Is("running")),
-];
+pub(crate) const ROOT: &[Field] =
+    &[need("name", Is("Parachute Computer")), need("version", Str), need("status", Is("running"))];
 
-pub(crate) const HEALTH: &[Field] = &[
-    need("status", Is("ok")),
-    need("timestamp", Int),
-    need("version", Str),
-    may("commit", Str),
-];
+pub(crate) const HEALTH: &[Field] =
+    &[need("status", Is("ok")), need("timestamp", Int), need("version", Str), may("commit", Str)];
 
 pub(crate) const HEALTH_DETAILED: &[Field] = &[
     need("status", Is("ok")),
     need("timestamp", Int),
     need("version", Str),
-    need(
-        "vault",
-        Map(&[
-            need("path", Str),
-            need("status", OneOf(&["ok", "inaccessible"])),
-        ]),
-    ),
+    need("vault", Map(&[need("path", Str), need("status", OneOf(&["ok", "inaccessible"]))])),
     need("modules", AnyList),
-    need(
-        "docker",
-        Map(&[
-            need("available", Bool),
-            need("image", Str),
-            may("image_exists", Bool),
-        ]),
-    ),
+    need("docker", Map(&[need("available", Bool), need("image", Str), may("image_exists", Bool)])),
     need(
         "bots",
         Map(&[
@@ -62,19 +42,13 @@ pub(crate) const KEYS: &[Field] = &[
     need("auth_mode", OneOf(&["always", "remote", "disabled"])),
 ];
 
-pub(crate) const KEY_MADE: &[Field] = &[
-    need("id", Str),
-    need("label", Str),
-    need("key", Str),
-    need("created_at", Date),
-];
+pub(crate) const KEY_MADE: &[Field] =
+    &[need("id", Str), need("label", Str), need("key", Str), need("created_at", Date)];
 
 pub(crate) const KEY_DELETED: &[Field] = &[need("status", Is("deleted")), need("id", Str)];
 
-pub(crate) const AUTH_SETTINGS: &[Field] = &[
-    need("require_auth", OneOf(&["always", "remote", "disabled"])),
-    need("key_count", Int),
-];
+pub(crate) const AUTH_SETTINGS: &[Field] =
+    &[need("require_auth", OneOf(&["always", "remote", "disabled"])), need("key_count", Int)];
 
 const SESSION_FIELDS: &[Field] = &[
     need("id", Str),
@@ -125,10 +99,7 @@ pub(crate) const STATS: &[Field] = &[
     need("total", Int),
     need("active", Int),
     need("archived", Int),
-    need(
-        "by_module",
-        Map(&[need("chat", Int), need("daily", Int), need("build", Int)]),
-    ),
+    need("by_module", Map(&[need("chat", Int), need("daily", Int), need("build", Int)])),
 ];
 
 pub(crate) const DELETED: &[Field] = &[need("success", Bool), need("deleted", Str)];
@@ -169,16 +140,11 @@ pub(crate) const TRANSCRIPT: &[Field] = &[
 
 pub(crate) const STREAM_STATUS: &[Field] = &[need("active", Bool), need("sessionId", Str)];
 
-pub(crate) const ACTIVE_STREAMS: &[Field] = &[
-    need("streams", List(&[need("session_id", Str)])),
-    need("count", Int),
-];
+pub(crate) const ACTIVE_STREAMS: &[Field] =
+    &[need("streams", List(&[need("session_id", Str)])), need("count", Int)];
 
-pub(crate) const ABORTED: &[Field] = &[
-    need("success", Bool),
-    need("message", Str),
-    need("sessionId", Str),
-];
+pub(crate) const ABORTED: &[Field] =
+    &[need("success", Bool), need("message", Str), need("sessionId", Str)];
 
 pub(crate) const ANSWERED: &[Field] = &[
     need("success", Bool),
@@ -202,18 +168,11 @@ pub(crate) const PENDING: &[Field] = &[
     need("sessionId", Str),
 ];
 
-pub(crate) const GRANTED: &[Field] = &[
-    need("success", Bool),
-    need("sessionId", Str),
-    need("requestId", Str),
-    null("pattern", Str),
-];
+pub(crate) const GRANTED: &[Field] =
+    &[need("success", Bool), need("sessionId", Str), need("requestId", Str), null("pattern", Str)];
 
-pub(crate) const DENIED: &[Field] = &[
-    need("success", Bool),
-    need("sessionId", Str),
-    need("requestId", Str),
-];
+pub(crate) const DENIED: &[Field] =
+    &[need("success", Bool), need("sessionId", Str), need("requestId", Str)];
 
 pub(crate) const DETAIL: &[Field] = &[need("detail", Str)];
 
@@ -263,10 +222,7 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
     (
         "prompt_metadata",
         &[
-            need(
-                "promptSource",
-                OneOf(&["claude_code_preset", "agent", "custom"]),
-            ),
+            need("promptSource", OneOf(&["claude_code_preset", "agent", "custom"])),
             null("promptSourcePath", Str),
             need("contextFiles", Strings),
             need("contextTokens", Int),
@@ -281,28 +237,15 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
             null("workingDirectoryClaudeMd", Str),
         ],
     ),
-    (
-        "init",
-        &[need("tools", Strings), null("permissionMode", Str)],
-    ),
+    ("init", &[need("tools", Strings), null("permissionMode", Str)]),
     ("model", &[need("model", Str)]),
     ("thinking", &[need("content", Str)]),
     ("text", &[need("content", Str), need("delta", Str)]),
     (
         "tool_use",
-        &[need(
-            "tool",
-            Map(&[need("id", Str), need("name", Str), need("input", AnyMap)]),
-        )],
+        &[need("tool", Map(&[need("id", Str), need("name", Str), need("input", AnyMap)]))],
     ),
-    (
-        "tool_result",
-        &[
-            need("toolUseId", Str),
-            need("content", Str),
-            need("isError", Bool),
-        ],
-    ),
+    ("tool_result", &[need("toolUseId", Str), need("content", Str), need("isError", Bool)]),
     (
         "user_question",
         &[
@@ -314,10 +257,7 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
                     need("question", Str),
                     need("header", Str),
                     need("multiSelect", Bool),
-                    need(
-                        "options",
-                        List(&[need("label", Str), need("description", Str)]),
-                    ),
+                    need("options", List(&[need("label", Str), need("description", Str)])),
                 ]),
             ),
         ],
@@ -333,14 +273,7 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
             need("timeoutSeconds", Int),
         ],
     ),
-    (
-        "permission_denied",
-        &[
-            need("toolName", Str),
-            need("reason", Str),
-            need("message", Str),
-        ],
-    ),
+    ("permission_denied", &[need("toolName", Str), need("reason", Str), need("message", Str)]),
     (
         "done",
         &[
@@ -351,26 +284,13 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
             null("model", Str),
             need("durationMs", Int),
             need("spawned", AnyList),
-            null(
-                "toolCalls",
-                List(&[need("id", Str), need("name", Str), need("input", AnyMap)]),
-            ),
-            null(
-                "permissionDenials",
-                List(&[need("tool_name", Str), need("reason", Str)]),
-            ),
+            null("toolCalls", List(&[need("id", Str), need("name", Str), need("input", AnyMap)])),
+            null("permissionDenials", List(&[need("tool_name", Str), need("reason", Str)])),
             null("sessionResume", Map(RESUME)),
             null("title", Str),
         ],
     ),
-    (
-        "aborted",
-        &[
-            need("message", Str),
-            null("sessionId", Str),
-            null("partialResponse", Str),
-        ],
-    ),
+    ("aborted", &[need("message", Str), null("sessionId", Str), null("partialResponse", Str)]),
     (
         "session_unavailable",
         &[
@@ -390,11 +310,7 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
             need("message", Str),
             need(
                 "actions",
-                List(&[
-                    need("key", Str),
-                    need("label", Str),
-                    need("action", OneOf(ACTIONS)),
-                ]),
+                List(&[need("key", Str), need("label", Str), need("action", OneOf(ACTIONS))]),
             ),
             need("canRetry", Bool),
             null("retryDelayMs", Int),

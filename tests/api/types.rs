@@ -74,9 +74,8 @@ fn every_door_has_a_table_and_says_its_fields_in_the_api_document() {
     let table = parachute_server::routes::table();
     let document: Value = serde_json::from_slice(&table.openapi()).expect("JSON");
     let doors = table.doors().iter();
-    let doors: BTreeSet<(&str, &str)> = doors
-        .map(|d| (d.route.method.as_str(), d.route.path))
-        .collect();
+    let doors: BTreeSet<(&str, &str)> =
+        doors.map(|d| (d.route.method.as_str(), d.route.path)).collect();
     let judged: BTreeSet<(&str, &str)> = JUDGED.iter().map(|(m, p, _)| (*m, *p)).collect();
     assert_eq!(doors, judged);
     for (method, path, fields) in JUDGED.iter().filter(|(_, _, fields)| !fields.is_empty()) {
@@ -87,11 +86,7 @@ fn every_door_has_a_table_and_says_its_fields_in_the_api_document() {
         let whole = name.map(|name| document["components"]["schemas"][name].to_string());
         let told = whole.unwrap_or(told);
         for field in *fields {
-            assert!(
-                told.contains(&format!("\"{}\"", field.name)),
-                "{path}: {}",
-                field.name
-            );
+            assert!(told.contains(&format!("\"{}\"", field.name)), "{path}: {}", field.name);
         }
     }
 }
@@ -105,10 +100,7 @@ async fn root_and_health() {
     let basic = get(&local, "/api/health", t::HEALTH).await;
     assert!(basic.get("vault").is_none(), "{basic}");
     let detailed = get(&local, "/api/health?detailed=true", t::HEALTH_DETAILED).await;
-    assert_eq!(
-        detailed["vault"]["path"],
-        home.vault().to_str().expect("text")
-    );
+    assert_eq!(detailed["vault"]["path"], home.vault().to_str().expect("text"));
 }
 
 #[tokio::test]
@@ -116,13 +108,8 @@ async fn keys_and_who_has_to_show_one() {
     let home = Home::new();
     let server = home.server().await;
     let local = server.local();
-    assert_eq!(
-        get(&local, "/api/auth/keys", t::KEYS).await["keys"],
-        json!([])
-    );
-    let made = local
-        .post("/api/auth/keys", &json!({ "label": "phone" }))
-        .await;
+    assert_eq!(get(&local, "/api/auth/keys", t::KEYS).await["keys"], json!([]));
+    let made = local.post("/api/auth/keys", &json!({ "label": "phone" })).await;
     let made = parses(&made, 200, t::KEY_MADE);
     let unused = get(&local, "/api/auth/keys", t::KEYS).await;
     assert_eq!(unused["keys"][0]["last_used_at"], Value::Null);
@@ -132,33 +119,14 @@ async fn keys_and_who_has_to_show_one() {
     assert_eq!(parses(&put, 200, t::AUTH_SETTINGS)["key_count"], 1);
     parses(&local.get("/api/chat").await, 401, t::UNAUTHORIZED);
     let key = made["key"].as_str().expect("a key");
-    get(
-        &local.clone().with("x-api-key", key),
-        "/api/chat",
-        t::SESSIONS,
-    )
-    .await;
+    get(&local.clone().with("x-api-key", key), "/api/chat", t::SESSIONS).await;
     let used = get(&local, "/api/auth/keys", t::KEYS).await;
     assert!(used["keys"][0]["last_used_at"].is_string(), "{used}");
     let path = format!("/api/auth/keys/{}", made["id"].as_str().expect("an id"));
-    parses(
-        &local.ask(Method::DELETE, &path, None).await,
-        200,
-        t::KEY_DELETED,
-    );
-    parses(
-        &local.ask(Method::DELETE, &path, None).await,
-        404,
-        t::DETAIL,
-    );
+    parses(&local.ask(Method::DELETE, &path, None).await, 200, t::KEY_DELETED);
+    parses(&local.ask(Method::DELETE, &path, None).await, 404, t::DETAIL);
     let sometimes = json!({ "require_auth": "sometimes" });
-    parses(
-        &local
-            .send(Method::PUT, "/api/auth/settings", &sometimes)
-            .await,
-        400,
-        t::DETAIL,
-    );
+    parses(&local.send(Method::PUT, "/api/auth/settings", &sometimes).await, 400, t::DETAIL);
 }
 
 #[tokio::test]
@@ -169,41 +137,17 @@ async fn sessions_of_the_predecessor() {
     let local = server.local();
     let list = get(&local, "/api/chat?limit=500", t::SESSIONS).await;
     assert_eq!(list["sessions"].as_array().map(Vec::len), Some(2));
-    get(
-        &local,
-        "/api/chat?archived=true&search=x&workspaceId=y",
-        t::SESSIONS,
-    )
-    .await;
+    get(&local, "/api/chat?archived=true&search=x&workspaceId=y", t::SESSIONS).await;
     get(&local, "/api/chat/stats", t::STATS).await;
     get(&local, &format!("/api/chat/{FIRST}"), t::SESSION).await;
     get(&local, &format!("/api/chat/{SECOND}"), t::SESSION).await;
     for query in ["", "?full=true", "?segment=0", "?after_compact=false"] {
-        get(
-            &local,
-            &format!("/api/chat/{FIRST}/transcript{query}"),
-            t::TRANSCRIPT,
-        )
-        .await;
+        get(&local, &format!("/api/chat/{FIRST}/transcript{query}"), t::TRANSCRIPT).await;
     }
-    parses(
-        &local.get(&format!("/api/chat/{SECOND}/transcript")).await,
-        404,
-        t::DETAIL,
-    );
-    get(
-        &local,
-        &format!("/api/chat/{FIRST}/stream-status"),
-        t::STREAM_STATUS,
-    )
-    .await;
+    parses(&local.get(&format!("/api/chat/{SECOND}/transcript")).await, 404, t::DETAIL);
+    get(&local, &format!("/api/chat/{FIRST}/stream-status"), t::STREAM_STATUS).await;
     get(&local, "/api/chat/active-streams", t::ACTIVE_STREAMS).await;
-    get(
-        &local,
-        &format!("/api/chat/{FIRST}/permissions"),
-        t::PENDING,
-    )
-    .await;
+    get(&local, &format!("/api/chat/{FIRST}/permissions"), t::PENDING).await;
 }
 
 #[tokio::test]
@@ -214,11 +158,7 @@ async fn changes_of_a_session() {
     let local = server.local();
     for verb in ["archive", "unarchive"] {
         let path = format!("/api/chat/{FIRST}/{verb}");
-        parses(
-            &local.ask(Method::POST, &path, None).await,
-            200,
-            t::SESSION_CHANGED,
-        );
+        parses(&local.ask(Method::POST, &path, None).await, 200, t::SESSION_CHANGED);
     }
     let sheet = json!({ "trustLevel": "trusted", "workspaceId": "", "responseMode": "all_messages",
         "mentionPattern": "@me" });
@@ -227,29 +167,15 @@ async fn changes_of_a_session() {
     parses(&local.post(&path, &sheet).await, 400, t::DETAIL);
     let path = format!("/api/chat/{SECOND}/config");
     let changed = parses(
-        &local
-            .send(Method::PATCH, &path, &json!({ "trust_level": "sandboxed" }))
-            .await,
+        &local.send(Method::PATCH, &path, &json!({ "trust_level": "sandboxed" })).await,
         200,
         t::SESSION_CHANGED,
     );
     assert_eq!(changed["session"]["trustLevel"], "untrusted");
-    parses(
-        &local.send(Method::PATCH, &path, &json!({})).await,
-        400,
-        t::DETAIL,
-    );
+    parses(&local.send(Method::PATCH, &path, &json!({})).await, 400, t::DETAIL);
     let path = format!("/api/chat/{FIRST}");
-    parses(
-        &local.ask(Method::DELETE, &path, None).await,
-        200,
-        t::DELETED,
-    );
-    parses(
-        &local.ask(Method::DELETE, &path, None).await,
-        404,
-        t::DETAIL,
-    );
+    parses(&local.ask(Method::DELETE, &path, None).await, 200, t::DELETED);
+    parses(&local.ask(Method::DELETE, &path, None).await, 404, t::DETAIL);
     parses(&local.get(&path).await, 404, t::DETAIL);
 }
 
@@ -262,10 +188,7 @@ async fn events_of_a_turn_with_thinking_and_tools() {
         "module": "chat", "model": "sonnet", "contexts": [""], "trustLevel": "trusted",
     });
     let stream = server.local().chat("", &body).await.whole().await;
-    assert_eq!(
-        stream.headers["content-type"],
-        "text/event-stream; charset=utf-8"
-    );
+    assert_eq!(stream.headers["content-type"], "text/event-stream; charset=utf-8");
     events_parse(&stream);
     for kind in [
         "session",
@@ -283,12 +206,7 @@ async fn events_of_a_turn_with_thinking_and_tools() {
     }
     let session = stream.session();
     get(&server.local(), &format!("/api/chat/{session}"), t::SESSION).await;
-    get(
-        &server.local(),
-        &format!("/api/chat/{session}/transcript"),
-        t::TRANSCRIPT,
-    )
-    .await;
+    get(&server.local(), &format!("/api/chat/{session}/transcript"), t::TRANSCRIPT).await;
 }
 
 #[tokio::test]
@@ -300,22 +218,13 @@ async fn events_and_answers_while_somebody_is_asked() {
         "message": "go @@{\"n\":4,\"ask\":\"Write\",\"question\":true}@@", "permissionMode": "ask",
     });
     let mut stream = local.chat("", &body).await;
-    assert!(
-        stream.until("permission_request").await,
-        "{:?}",
-        stream.kinds()
-    );
+    assert!(stream.until("permission_request").await, "{:?}", stream.kinds());
     let at = format!("/api/chat/{}", stream.session());
     get(&local, &format!("{at}/stream-status"), t::STREAM_STATUS).await;
     get(&local, "/api/chat/active-streams", t::ACTIVE_STREAMS).await;
     let pending = get(&local, &format!("{at}/permissions"), t::PENDING).await;
-    let request = pending["pending"][0]["id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
-    let inject = local
-        .post(&format!("{at}/inject"), &json!({ "message": "and more" }))
-        .await;
+    let request = pending["pending"][0]["id"].as_str().expect("an id").to_owned();
+    let inject = local.post(&format!("{at}/inject"), &json!({ "message": "and more" })).await;
     parses(&inject, 200, t::SUCCESS);
     let deny = json!({ "requestId": request });
     let denied = local.post(&format!("{at}/permissions/deny"), &deny).await;
@@ -326,11 +235,7 @@ async fn events_and_answers_while_somebody_is_asked() {
     let request = stream.event("user_question")["requestId"].clone();
     let answers = json!({ "request_id": request, "answers": { "Which fruit do you want?": "Plum",
         "Which colours?": ["Red", "Blue"] } });
-    parses(
-        &local.post(&format!("{at}/answer"), &answers).await,
-        200,
-        t::ANSWERED,
-    );
+    parses(&local.post(&format!("{at}/answer"), &answers).await, 200, t::ANSWERED);
     let stream = stream.whole().await;
     events_parse(&stream);
     stream.event("permission_denied");
@@ -347,11 +252,7 @@ async fn events_of_turns_that_end_otherwise() {
         ("x @@{\"n\":4,\"fail\":\"error_result\"}@@", "typed_error"),
         ("", "error"),
     ] {
-        let stream = local
-            .chat("", &json!({ "message": message }))
-            .await
-            .whole()
-            .await;
+        let stream = local.chat("", &json!({ "message": message })).await.whole().await;
         events_parse(&stream);
         assert_eq!(stream.kinds().last().map(String::as_str), Some(last));
     }
@@ -373,11 +274,7 @@ async fn a_grant_repeats_the_pattern() {
     let local = server.local();
     let body = json!({ "message": "go @@{\"ask\":\"Bash\"}@@", "permissionMode": "ask" });
     let mut stream = local.chat("", &body).await;
-    assert!(
-        stream.until("permission_request").await,
-        "{:?}",
-        stream.kinds()
-    );
+    assert!(stream.until("permission_request").await, "{:?}", stream.kinds());
     let at = format!("/api/chat/{}", stream.session());
     // The predecessor took both spellings.
     let grant = json!({

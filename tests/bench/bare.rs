@@ -18,12 +18,10 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Serves on the first inherited TCP socket until it is ended.
 pub(crate) async fn serve() -> io::Result<()> {
     let held = host::inherited(&["api"])?.into_iter();
-    let tcp = held
-        .map(|held| held.socket)
-        .find_map(|socket| match socket {
-            host::Listener::Tcp(listener) => Some(listener),
-            host::Listener::Unix(_) => None,
-        });
+    let tcp = held.map(|held| held.socket).find_map(|socket| match socket {
+        host::Listener::Tcp(listener) => Some(listener),
+        host::Listener::Unix(_) => None,
+    });
     let none = || io::Error::other("no TCP socket was handed over");
     let listener = tokio::net::TcpListener::from_std(tcp.ok_or_else(none)?)?;
     loop {

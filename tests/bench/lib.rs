@@ -28,33 +28,16 @@ const LOAD_TIME: Duration = Duration::from_millis(500);
 const COLD_STARTS: usize = 20;
 const TURNS: usize = 3;
 /// 200 tokens a second, as a fast model speaks.
-const STEADY: Speech = Speech {
-    tokens: 800,
-    delay_us: 5000,
-};
-const FLAT_OUT: Speech = Speech {
-    tokens: 500_000,
-    delay_us: 0,
-};
-const SIXTEENTH: Speech = Speech {
-    tokens: FLAT_OUT.tokens / 16,
-    delay_us: 0,
-};
-const SHORT: Speech = Speech {
-    tokens: 40,
-    delay_us: 0,
-};
+const STEADY: Speech = Speech { tokens: 800, delay_us: 5000 };
+const FLAT_OUT: Speech = Speech { tokens: 500_000, delay_us: 0 };
+const SIXTEENTH: Speech = Speech { tokens: FLAT_OUT.tokens / 16, delay_us: 0 };
+const SHORT: Speech = Speech { tokens: 40, delay_us: 0 };
 
 /// Runs the program.
-#[allow(
-    clippy::print_stdout,
-    reason = "the report is what this program is for"
-)]
+#[allow(clippy::print_stdout, reason = "the report is what this program is for")]
 pub fn main() -> ExitCode {
     let asked = std::env::args().nth(1);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.and_then(|runtime| match asked.as_deref() {
         Some("--bare") => runtime.block_on(bare::serve()).map(|()| String::new()),
         Some("--json") => runtime
@@ -97,31 +80,13 @@ async fn measure() -> io::Result<Report> {
     };
     // Awake, and nothing more.
     gets(&pair, &["/api/health".to_owned()], Duration::ZERO).await?;
-    start.extend(servers(
-        &pair,
-        "idle server RSS",
-        "idle server PSS",
-        Some(10.0),
-    )?);
+    start.extend(servers(&pair, "idle server RSS", "idle server PSS", Some(10.0))?);
     let requests = requests(&pair, &session).await?;
-    start.extend(servers(
-        &pair,
-        "server after HTTP load RSS",
-        "server after HTTP load PSS",
-        None,
-    )?);
-    let (rss, pss) = (
-        "idle agent without its CLI, RSS",
-        "idle agent without its CLI, PSS",
-    );
+    start.extend(servers(&pair, "server after HTTP load RSS", "server after HTTP load PSS", None)?);
+    let (rss, pss) = ("idle agent without its CLI, RSS", "idle agent without its CLI, PSS");
     start.extend(agents(&place, rss, pss, Some(5.0))?);
     let events = events(&place, &pair).await?;
-    start.extend(servers(
-        &pair,
-        "server after all RSS",
-        "server after all PSS",
-        None,
-    )?);
+    start.extend(servers(&pair, "server after all RSS", "server after all PSS", None)?);
     start.extend(agents(
         &place,
         "largest agent after all, RSS",
@@ -132,20 +97,12 @@ async fn measure() -> io::Result<Report> {
     Ok(Report {
         cpus: std::thread::available_parallelism()?.get(),
         load_average: [before, load_average()?],
-        parts: vec![
-            requests,
-            part("Start and memory", "bare hyper", start),
-            events,
-        ],
+        parts: vec![requests, part("Start and memory", "bare hyper", start), events],
     })
 }
 
 fn part(title: &'static str, beside: &'static str, rows: Vec<Row>) -> Part {
-    Part {
-        title,
-        beside,
-        rows,
-    }
+    Part { title, beside, rows }
 }
 
 fn load_average() -> io::Result<f64> {
@@ -193,10 +150,7 @@ fn cold_starts(place: &Place, sockets: &Sockets, bare: &Sockets) -> io::Result<R
 
 /// Loads first ours, then the bare server.
 async fn gets(pair: &Pair, paths: &[String], time: Duration) -> io::Result<[load::Load; 2]> {
-    Ok([
-        load(pair.to, paths, time).await?,
-        load(pair.to_bare, paths, time).await?,
-    ])
+    Ok([load(pair.to, paths, time).await?, load(pair.to_bare, paths, time).await?])
 }
 
 async fn requests(pair: &Pair, session: &str) -> io::Result<Part> {
@@ -241,22 +195,11 @@ fn servers(
 ) -> io::Result<[Row; 2]> {
     let (ours, bare) = (pair.ours.memory()?, pair.bare.memory()?);
     let row = |what, ours, bare| {
-        let row = Row::new(
-            what,
-            "MB",
-            Rounds {
-                ours: vec![ours],
-                beside: vec![bare],
-            },
-        );
-        most.into_iter()
-            .fold(row, |row, most| row.aim(Target::AtMost(most)))
+        let row = Row::new(what, "MB", Rounds { ours: vec![ours], beside: vec![bare] });
+        most.into_iter().fold(row, |row, most| row.aim(Target::AtMost(most)))
     };
     let pss = row(pss, ours.pss, bare.pss);
-    Ok([
-        row(rss, ours.rss, bare.rss),
-        most.into_iter().fold(pss, |row, _| row.was(61.0)),
-    ])
+    Ok([row(rss, ours.rss, bare.rss), most.into_iter().fold(pss, |row, _| row.was(61.0))])
 }
 
 /// The largest agent there is; its CLI is another process.
@@ -275,8 +218,7 @@ fn agents(
     let row = |what, megabytes| {
         let (ours, beside) = (vec![megabytes], Vec::new());
         let row = Row::new(what, "MB", Rounds { ours, beside });
-        most.into_iter()
-            .fold(row, |row, most| row.aim(Target::AtMost(most)))
+        most.into_iter().fold(row, |row, most| row.aim(Target::AtMost(most)))
     };
     Ok([row(rss, largest.rss), row(pss, largest.pss)])
 }
@@ -340,8 +282,6 @@ async fn flat_out(place: &Place, pair: &Pair, sessions: &[String]) -> io::Result
 fn rate(heard: &[Heard], each: Speech) -> f64 {
     let asked = heard.iter().map(|h| h.asked).min();
     let last = heard.iter().map(|h| h.last).max();
-    let time = asked
-        .zip(last)
-        .map_or(0.0, |(asked, last)| (last - asked).as_secs_f64());
+    let time = asked.zip(last).map_or(0.0, |(asked, last)| (last - asked).as_secs_f64());
     (each.tokens * heard.len() as u64) as f64 / time.max(1e-9)
 }

@@ -37,11 +37,7 @@ pub(crate) async fn load(to: SocketAddr, paths: &[String], time: Duration) -> io
     }
     let per_second = micros.len() as f64 / begun.elapsed().as_secs_f64();
     let (p50, p99) = (percentile(&mut micros, 50), percentile(&mut micros, 99));
-    Ok(Load {
-        per_second,
-        p50,
-        p99,
-    })
+    Ok(Load { per_second, p50, p99 })
 }
 
 /// The value that so many of a hundred do not exceed; 0 of none.
@@ -66,11 +62,7 @@ async fn client(
     let mut buffer = Vec::with_capacity(64 * 1024);
     let mut micros = Vec::new();
     // Each begins elsewhere, so that they do not ask for the same at the same time.
-    for request in requests
-        .iter()
-        .cycle()
-        .skip(number * requests.len() / CLIENTS)
-    {
+    for request in requests.iter().cycle().skip(number * requests.len() / CLIENTS) {
         let asked = Instant::now();
         if asked >= until && !micros.is_empty() {
             break;
@@ -98,9 +90,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> 
             if !said.starts_with("HTTP/1.1 200 ") {
                 return Err(wrong(&said));
             }
-            let length = said
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "));
+            let length = said.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length = length.and_then(|l| l.parse::<usize>().ok());
             whole = head + 4 + length.ok_or_else(|| wrong("an answer without a length"))?;
         }

@@ -1,10 +1,7 @@
 //! Where the programs under measurement live: a home of their own, sockets that this program
 //! holds as a service manager would, processes started on them, and what these take of memory.
 //! Everything is ended and removed with the [`Place`].
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the bench plays the service manager"
-)]
+#![allow(clippy::disallowed_methods, reason = "the bench plays the service manager")]
 
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
@@ -81,16 +78,9 @@ impl Place {
     /// Starts a program on the sockets.
     pub(crate) fn start(&self, what: &What, sockets: &Sockets) -> io::Result<Program> {
         let log = fs::OpenOptions::new();
-        let log = log
-            .clone()
-            .append(true)
-            .create(true)
-            .open(self.path("log"))?;
+        let log = log.clone().append(true).create(true).open(self.path("log"))?;
         let map = |fd: std::os::fd::BorrowedFd<'_>, child_fd| {
-            fd.try_clone_to_owned().map(|parent_fd| FdMapping {
-                parent_fd,
-                child_fd,
-            })
+            fd.try_clone_to_owned().map(|parent_fd| FdMapping { parent_fd, child_fd })
         };
         let handed = vec![map(sockets.tcp.as_fd(), 3)?, map(sockets.unix.as_fd(), 4)?];
         // The pid is not known before there is a process: the shell says it and becomes the
@@ -121,20 +111,14 @@ impl Place {
             let program = line.split(|b| *b == 0).next().unwrap_or_default();
             program.ends_with(b"parachute-agent") && memchr::memmem::find(&env, &own).is_some()
         };
-        let names = fs::read_dir("/proc")?
-            .flatten()
-            .map(|entry| entry.file_name());
+        let names = fs::read_dir("/proc")?.flatten().map(|entry| entry.file_name());
         let pids = names.filter_map(|name| name.to_str()?.parse().ok());
         Ok(pids.filter(ours).collect())
     }
 
     /// Ends the agents and waits until they are gone.
     fn end_agents(&self) -> io::Result<()> {
-        for pid in self
-            .agents()?
-            .iter()
-            .filter_map(|pid| Pid::from_raw(*pid as i32))
-        {
+        for pid in self.agents()?.iter().filter_map(|pid| Pid::from_raw(*pid as i32)) {
             // One that has just left is no fault.
             let _ = kill_process(pid, Signal::TERM);
         }
@@ -164,15 +148,9 @@ pub(crate) struct What {
 }
 
 /// The server.
-pub(crate) const OURS: What = What {
-    program: "parachute-server",
-    args: &[],
-};
+pub(crate) const OURS: What = What { program: "parachute-server", args: &[] };
 /// What it is held against.
-pub(crate) const BARE: What = What {
-    program: "parachute-bench",
-    args: &["--bare"],
-};
+pub(crate) const BARE: What = What { program: "parachute-bench", args: &["--bare"] };
 
 /// Listening sockets, as a service manager holds them.
 pub(crate) struct Sockets {
@@ -227,11 +205,7 @@ pub(crate) fn memory(pid: u32) -> io::Result<Memory> {
     let of = |name: &str| {
         let line = told.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|l| l.trim().split(' ').next()?.parse::<f64>().ok());
-        kib.map(|kib| kib * 1024.0 / 1e6)
-            .ok_or_else(|| io::Error::other("no such line"))
+        kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| io::Error::other("no such line"))
     };
-    Ok(Memory {
-        rss: of("Rss:")?,
-        pss: of("Pss:")?,
-    })
+    Ok(Memory { rss: of("Rss:")?, pss: of("Pss:")? })
 }

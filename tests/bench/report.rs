@@ -56,17 +56,7 @@ impl Row {
         let pairs = rounds.ours.iter().zip(&rounds.beside);
         let ratio = median(pairs.map(|(ours, beside)| ours / beside).collect());
         let (target, met, predecessor) = (None, None, None);
-        Row {
-            what,
-            unit,
-            ours,
-            beside,
-            ratio,
-            target,
-            met,
-            predecessor,
-            rounds,
-        }
+        Row { what, unit, ours, beside, ratio, target, met, predecessor, rounds }
     }
 
     /// The same with what is aimed at.

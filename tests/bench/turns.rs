@@ -1,10 +1,7 @@
 //! Turns of the scripted CLI, heard through the server (`?text=delta`) or straight from the
 //! CLI's own pipe: how many tokens, how fast, and how late each comes where the CLI has written
 //! the clock's reading into it.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the bench starts the CLI as the agent does"
-)]
+#![allow(clippy::disallowed_methods, reason = "the bench starts the CLI as the agent does")]
 
 use crate::place::Place;
 use bytes::Bytes;
@@ -33,10 +30,7 @@ pub(crate) struct Speech {
 impl Speech {
     fn directive(self) -> String {
         let (n, delay_us, stamp) = (self.tokens, self.delay_us, self.delay_us > 0);
-        format!(
-            "@@{}@@",
-            json!({ "n": n, "delay_us": delay_us, "stamp": stamp })
-        )
+        format!("@@{}@@", json!({ "n": n, "delay_us": delay_us, "stamp": stamp }))
     }
 }
 
@@ -100,18 +94,8 @@ impl Ear {
             let said = format!("{} of {} tokens came: {rest}", self.tokens, speech.tokens);
             return Err(io::Error::other(said));
         }
-        let Ear {
-            asked,
-            last,
-            delays,
-            ..
-        } = self;
-        Ok(Heard {
-            session,
-            asked,
-            last,
-            delays,
-        })
+        let Ear { asked, last, delays, .. } = self;
+        Ok(Heard { session, asked, last, delays })
     }
 }
 
@@ -129,9 +113,8 @@ pub(crate) async fn ask(
 ) -> io::Result<Heard> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
-    let (mut send, talk) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(other)?;
+    let (mut send, talk) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
     // Ends with the answer.
     tokio::spawn(async move { drop(talk.await) });
     let mut body = json!({ "message": speech.directive() });
@@ -160,9 +143,7 @@ pub(crate) async fn ask(
             end.push_str(&String::from_utf8_lossy(&data));
         }
     }
-    let id = begin
-        .split_once("\"sessionId\":\"")
-        .and_then(|(_, rest)| rest.split_once('"'));
+    let id = begin.split_once("\"sessionId\":\"").and_then(|(_, rest)| rest.split_once('"'));
     let Some((id, _)) = id else {
         return Err(io::Error::other(begin));
     };
@@ -176,11 +157,7 @@ pub(crate) async fn ask(
 /// The same straight from the CLI, with nothing of ours between.
 pub(crate) async fn straight(place: &Place, speech: Speech) -> io::Result<Heard> {
     let mut cli = Command::new(place.program("scripted-claude"))
-        .args([
-            "--input-format=stream-json",
-            "--output-format=stream-json",
-            "--verbose",
-        ])
+        .args(["--input-format=stream-json", "--output-format=stream-json", "--verbose"])
         .arg("--include-partial-messages")
         .env_clear()
         .envs(place.env())

@@ -22,13 +22,8 @@ impl ScriptedApi {
             .expect("the scripted API starts");
         let mut url = String::new();
         let out = child.stdout.take().expect("piped");
-        BufReader::new(out)
-            .read_line(&mut url)
-            .expect("it says where it is");
-        ScriptedApi {
-            url: url.trim().to_owned(),
-            child,
-        }
+        BufReader::new(out).read_line(&mut url).expect("it says where it is");
+        ScriptedApi { url: url.trim().to_owned(), child }
     }
 }
 

@@ -47,18 +47,12 @@ impl Answer {
 impl Caller {
     /// Over TCP.
     pub fn tcp(to: SocketAddr) -> Caller {
-        Caller {
-            way: Way::Tcp(to),
-            headers: Vec::new(),
-        }
+        Caller { way: Way::Tcp(to), headers: Vec::new() }
     }
 
     /// Over a Unix socket.
     pub fn unix(to: &Path) -> Caller {
-        Caller {
-            way: Way::Unix(to.to_owned()),
-            headers: Vec::new(),
-        }
+        Caller { way: Way::Unix(to.to_owned()), headers: Vec::new() }
     }
 
     /// The same, with a header on every request.
@@ -74,8 +68,7 @@ impl Caller {
 
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::POST, path, Some(body.to_string().into()))
-            .await
+        self.ask(Method::POST, path, Some(body.to_string().into())).await
     }
 
     /// Any method, with a JSON body.
@@ -88,11 +81,7 @@ impl Caller {
         let answer = self.open(method, path, body).await.expect("an answer");
         let (head, body) = answer.into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
     }
 
     /// Any request; the body is still to be read. An error is a connection that was refused or
@@ -105,33 +94,25 @@ impl Caller {
     ) -> std::io::Result<Response<Incoming>> {
         let broken = std::io::Error::other::<hyper::Error>;
         let mut request = Request::builder().method(method).uri(path);
-        if !self
-            .headers
-            .iter()
-            .any(|(n, _)| n.eq_ignore_ascii_case("host"))
-        {
+        if !self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("host")) {
             request = request.header("host", "localhost:3333");
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request
-            .body(Full::new(body.unwrap_or_default()))
-            .expect("a request");
+        let request = request.body(Full::new(body.unwrap_or_default())).expect("a request");
         let mut send = match &self.way {
             Way::Tcp(to) => {
                 let stream = TokioIo::new(TcpStream::connect(to).await?);
-                let (send, talk) = hyper::client::conn::http1::handshake(stream)
-                    .await
-                    .map_err(broken)?;
+                let (send, talk) =
+                    hyper::client::conn::http1::handshake(stream).await.map_err(broken)?;
                 tokio::spawn(talk);
                 send
             }
             Way::Unix(to) => {
                 let stream = TokioIo::new(UnixStream::connect(to).await?);
-                let (send, talk) = hyper::client::conn::http1::handshake(stream)
-                    .await
-                    .map_err(broken)?;
+                let (send, talk) =
+                    hyper::client::conn::http1::handshake(stream).await.map_err(broken)?;
                 tokio::spawn(talk);
                 send
             }
@@ -143,11 +124,7 @@ impl Caller {
     pub async fn chat(&self, query: &str, body: &Value) -> Stream {
         let path = format!("/api/chat?{query}");
         let body = Some(body.to_string().into());
-        Stream::of(
-            self.open(Method::POST, &path, body)
-                .await
-                .expect("a stream"),
-        )
+        Stream::of(self.open(Method::POST, &path, body).await.expect("a stream"))
     }
 
     /// Takes a session's stream up again after an event.
@@ -238,8 +215,7 @@ impl Stream {
             let line = |name: &str| frame.lines().find_map(|l| l.strip_prefix(name));
             if let Some(data) = line("data: ") {
                 let event = serde_json::from_str(data).expect("an event is JSON");
-                self.events
-                    .push((line("id: ").and_then(|id| id.parse().ok()), event));
+                self.events.push((line("id: ").and_then(|id| id.parse().ok()), event));
             }
         }
         true
@@ -248,9 +224,7 @@ impl Stream {
     /// The first event of this type.
     pub fn event(&self, kind: &str) -> &Value {
         let found = self.events.iter().find(|(_, e)| e["type"] == kind);
-        &found
-            .unwrap_or_else(|| panic!("no {kind} in {:?}", self.kinds()))
-            .1
+        &found.unwrap_or_else(|| panic!("no {kind} in {:?}", self.kinds())).1
     }
 
     /// Types of the events, in order.
@@ -261,9 +235,6 @@ impl Stream {
 
     /// The session that the stream named.
     pub fn session(&self) -> String {
-        self.event("session")["sessionId"]
-            .as_str()
-            .expect("a session")
-            .to_owned()
+        self.event("session")["sessionId"].as_str().expect("a session").to_owned()
     }
 }

@@ -42,16 +42,8 @@ impl Home {
     /// A home with this CLI.
     pub fn with(cli: Cli) -> Home {
         // Short: a socket's path has to fit into 107 bytes.
-        let dir = tempfile::Builder::new()
-            .prefix("pt")
-            .tempdir_in("/tmp")
-            .expect("a folder");
-        let mut home = Home {
-            dir,
-            env: BTreeMap::new(),
-            mounts: None,
-            _cli: cli,
-        };
+        let dir = tempfile::Builder::new().prefix("pt").tempdir_in("/tmp").expect("a folder");
+        let mut home = Home { dir, env: BTreeMap::new(), mounts: None, _cli: cli };
         for folder in ["h", "r", "s", "vault/.parachute"] {
             std::fs::create_dir_all(home.path(folder)).expect("a folder");
         }

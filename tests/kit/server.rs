@@ -35,15 +35,7 @@ impl Server {
         let log = home.path("server.log");
         let mounts = home.mounts.clone();
         let child = spawn(&tcp, &unix, &env, &log, mounts.as_deref());
-        let server = Server {
-            child,
-            tcp,
-            unix,
-            socket,
-            log,
-            env,
-            mounts,
-        };
+        let server = Server { child, tcp, unix, socket, log, env, mounts };
         server.ready().await;
         server
     }
@@ -114,8 +106,7 @@ impl Server {
     pub fn stop(&mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told to stop");
-        self.wait(Duration::from_secs(30))
-            .expect("it stops in time")
+        self.wait(Duration::from_secs(30)).expect("it stops in time")
     }
 
     /// Waits until it ends; None if it does not in time.
@@ -152,15 +143,8 @@ fn spawn(
     let clone = |fd: std::os::fd::BorrowedFd<'_>| -> OwnedFd {
         fd.try_clone_to_owned().expect("a descriptor")
     };
-    let map = |parent_fd, child_fd| FdMapping {
-        parent_fd,
-        child_fd,
-    };
-    let log = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(log)
-        .expect("a log");
+    let map = |parent_fd, child_fd| FdMapping { parent_fd, child_fd };
+    let log = std::fs::OpenOptions::new().append(true).create(true).open(log).expect("a log");
     // The pid is not known before there is a process: the shell sets it and becomes the server.
     let words = format!("{} LISTEN_PID=$$ exec \"$0\"", mounts.unwrap_or_default());
     let mut command = match mounts {
@@ -181,10 +165,7 @@ fn spawn(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .fd_mappings(vec![
-            map(clone(tcp.as_fd()), 3),
-            map(clone(unix.as_fd()), 4),
-        ])
+        .fd_mappings(vec![map(clone(tcp.as_fd()), 3), map(clone(unix.as_fd()), 4)])
         .expect("two descriptors");
     command.spawn().expect("the server starts")
 }

@@ -71,8 +71,7 @@ impl Stream {
     pub(crate) async fn send(&self, body: &Value, mut reply: Reply) -> Result<(), Ended> {
         pause(reply.ttft).await;
         let start = shell(body, json!([]), Value::Null, 1);
-        self.event("message_start", json!({"message": start}))
-            .await?;
+        self.event("message_start", json!({"message": start})).await?;
         self.event("ping", json!({})).await?;
         let mut output = 1;
         for (index, block) in std::mem::take(&mut reply.blocks).iter().enumerate() {
@@ -80,8 +79,7 @@ impl Stream {
         }
         let delta = json!({"stop_reason": reply.stop_reason, "stop_sequence": null});
         let usage = usage(body, output);
-        self.event("message_delta", json!({"delta": delta, "usage": usage}))
-            .await?;
+        self.event("message_delta", json!({"delta": delta, "usage": usage})).await?;
         self.event("message_stop", json!({})).await
     }
 
@@ -89,34 +87,20 @@ impl Stream {
     async fn block(&self, index: usize, block: &Value, reply: &mut Reply) -> Result<usize, Ended> {
         let kind = block["type"].as_str().expect("composed here");
         let (field, delta, whole) = match kind {
-            "tool_use" => (
-                "input",
-                ("input_json_delta", "partial_json"),
-                block["input"].to_string(),
-            ),
-            "thinking" => (
-                "thinking",
-                ("thinking_delta", "thinking"),
-                string(block, "thinking"),
-            ),
+            "tool_use" => {
+                ("input", ("input_json_delta", "partial_json"), block["input"].to_string())
+            }
+            "thinking" => ("thinking", ("thinking_delta", "thinking"), string(block, "thinking")),
             _ => ("text", ("text_delta", "text"), string(block, "text")),
         };
         let mut empty = block.clone();
-        empty[field] = if kind == "tool_use" {
-            json!({})
-        } else {
-            json!("")
-        };
+        empty[field] = if kind == "tool_use" { json!({}) } else { json!("") };
         if kind == "thinking" {
             empty["signature"] = json!("");
         }
         let start = json!({"index": index, "content_block": empty});
         self.event("content_block_start", start).await?;
-        let pieces = if kind == "tool_use" {
-            by_chars(&whole)
-        } else {
-            words::pieces(&whole)
-        };
+        let pieces = if kind == "tool_use" { by_chars(&whole) } else { words::pieces(&whole) };
         for (sent, piece) in pieces.iter().enumerate() {
             if kind == "text"
                 && let Some((after, _)) = reply.cut
@@ -127,22 +111,13 @@ impl Stream {
             }
             pause(reply.delay).await;
             let delta = json!({"type": delta.0, delta.1: piece});
-            self.event(
-                "content_block_delta",
-                json!({"index": index, "delta": delta}),
-            )
-            .await?;
+            self.event("content_block_delta", json!({"index": index, "delta": delta})).await?;
         }
         if kind == "thinking" {
             let delta = json!({"type": "signature_delta", "signature": block["signature"]});
-            self.event(
-                "content_block_delta",
-                json!({"index": index, "delta": delta}),
-            )
-            .await?;
+            self.event("content_block_delta", json!({"index": index, "delta": delta})).await?;
         }
-        self.event("content_block_stop", json!({"index": index}))
-            .await?;
+        self.event("content_block_stop", json!({"index": index})).await?;
         Ok(pieces.len())
     }
 
@@ -177,10 +152,7 @@ impl Stream {
         let fields = data.as_object_mut().expect("events are objects");
         fields.shift_insert(0, "type".to_owned(), json!(name));
         let text = format!("event: {name}\ndata: {data}\n\n");
-        self.out
-            .send(Ok(Frame::data(Bytes::from(text))))
-            .await
-            .map_err(|_| Ended)
+        self.out.send(Ok(Frame::data(Bytes::from(text)))).await.map_err(|_| Ended)
     }
 }
 
@@ -199,10 +171,7 @@ fn by_chars(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest
-            .char_indices()
-            .nth(TOOL_INPUT_PIECE_CHARS)
-            .map_or(rest.len(), |(at, _)| at);
+        let end = rest.char_indices().nth(TOOL_INPUT_PIECE_CHARS).map_or(rest.len(), |(at, _)| at);
         let (piece, after) = rest.split_at(end);
         pieces.push(piece);
         rest = after;

@@ -22,9 +22,7 @@ pub(crate) fn flag(args: &Args, name: &str) -> bool {
 
 pub(crate) fn count(args: &Args, name: &str, default: usize) -> usize {
     let count = args.get(name).and_then(Value::as_u64);
-    count.map_or(default, |count| {
-        usize::try_from(count).map_or(COUNT_MAX, |n| n.min(COUNT_MAX))
-    })
+    count.map_or(default, |count| usize::try_from(count).map_or(COUNT_MAX, |n| n.min(COUNT_MAX)))
 }
 
 pub(crate) fn seconds(args: &Args, name: &str, default: f64) -> Result<Duration, ApiError> {

@@ -22,9 +22,7 @@ pub(crate) fn directive(text: &str) -> Option<(String, Args)> {
     let mut found = None;
     for (at, _) in text.match_indices(OPENING) {
         let rest = &text[at + OPENING.len()..];
-        let end = rest
-            .find(|c: char| !c.is_ascii_lowercase() && c != '_')
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
         let (name, rest) = rest.split_at(end);
         let rest = rest.trim_start();
         if name.is_empty() {
@@ -64,19 +62,12 @@ pub(crate) fn choose(body: &Value, default: &str) -> Choice {
     let messages = messages(body);
     let newest = newest_prompt(messages);
     let after = newest.map_or(0, |(index, _)| index + 1);
-    let step = messages[after..]
-        .iter()
-        .filter(|message| has_tool_result(message))
-        .count();
+    let step = messages[after..].iter().filter(|message| has_tool_result(message)).count();
     let (scenario, args) = newest
         .and_then(|(_, text)| directive(text))
         .or_else(|| by_model(body["model"].as_str()?))
         .unwrap_or_else(|| (default.to_owned(), Args::new()));
-    Choice {
-        scenario,
-        args,
-        step,
-    }
+    Choice { scenario, args, step }
 }
 
 fn by_model(model: &str) -> Option<(String, Args)> {
@@ -104,10 +95,7 @@ pub(crate) fn check(body: &Value) -> Result<(), ApiError> {
     }
     let messages = messages(body);
     if messages.is_empty() {
-        return Err(ApiError::new(
-            400,
-            "messages: at least one message is required",
-        ));
+        return Err(ApiError::new(400, "messages: at least one message is required"));
     }
     for (index, message) in messages.iter().enumerate() {
         let asked = blocks(message, "tool_use").filter_map(|block| block["id"].as_str());
@@ -149,9 +137,7 @@ fn has_tool_result(message: &Value) -> bool {
 fn texts(message: &Value) -> Vec<&str> {
     match &message["content"] {
         Value::String(text) => vec![text],
-        _ => blocks(message, "text")
-            .filter_map(|block| block["text"].as_str())
-            .collect(),
+        _ => blocks(message, "text").filter_map(|block| block["text"].as_str()).collect(),
     }
 }
 
@@ -164,10 +150,7 @@ mod tests {
     fn directives() {
         let args = |text| directive(text).map(|(name, args)| (name, Value::Object(args)));
         assert_eq!(args("nothing here"), None);
-        assert_eq!(
-            args("[[scripted:empty]]"),
-            Some(("empty".into(), json!({})))
-        );
+        assert_eq!(args("[[scripted:empty]]"), Some(("empty".into(), json!({}))));
         assert_eq!(
             args(r#"please [[scripted:say {"text":"a ]] b"}]] now"#),
             Some(("say".into(), json!({"text": "a ]] b"})))
@@ -177,11 +160,7 @@ mod tests {
             Some(("max_tokens".into(), json!({"tokens": 3}))),
             "the last one wins"
         );
-        for broken in [
-            r#"[[scripted:say {"text":]]"#,
-            "[[scripted:say [1]]]",
-            "[[scripted:]]",
-        ] {
+        for broken in [r#"[[scripted:say {"text":]]"#, "[[scripted:say [1]]]", "[[scripted:]]"] {
             assert_eq!(args(broken), None, "{broken}");
         }
         assert_eq!(
@@ -223,10 +202,7 @@ mod tests {
             messages.push(result(&step.to_string()));
         }
         assert_eq!(choose(&body, "echo").scenario, "tool");
-        assert!(
-            matches!(check(&body), Err(ApiError { status: 400, .. })),
-            "max_tokens"
-        );
+        assert!(matches!(check(&body), Err(ApiError { status: 400, .. })), "max_tokens");
     }
 
     #[test]
@@ -236,18 +212,9 @@ mod tests {
             let choice = choose(&body, "echo");
             (choice.scenario, Value::Object(choice.args))
         };
-        assert_eq!(
-            choice("scripted-text-200"),
-            ("text".into(), json!({"tokens": 200}))
-        );
-        assert_eq!(
-            choice("scripted-error-429"),
-            ("error".into(), json!({"status": 429}))
-        );
-        assert_eq!(
-            choice("scripted-stall-2"),
-            ("stall".into(), json!({"after": 2}))
-        );
+        assert_eq!(choice("scripted-text-200"), ("text".into(), json!({"tokens": 200})));
+        assert_eq!(choice("scripted-error-429"), ("error".into(), json!({"status": 429})));
+        assert_eq!(choice("scripted-stall-2"), ("stall".into(), json!({"after": 2})));
         assert_eq!(choice("scripted-empty"), ("empty".into(), json!({})));
         assert_eq!(choice("claude-opus-5-5"), ("echo".into(), json!({})));
     }

@@ -18,11 +18,7 @@ pub(crate) struct ApiError {
 const KINDS: [(u16, &str, &str); 9] = [
     (400, "invalid_request_error", "scripted error"),
     (401, "authentication_error", "invalid x-api-key"),
-    (
-        403,
-        "permission_error",
-        "Your account does not have permission to use this resource.",
-    ),
+    (403, "permission_error", "Your account does not have permission to use this resource."),
     (404, "not_found_error", "Not found"),
     (413, "request_too_large", "Request exceeds the maximum size"),
     (
@@ -40,32 +36,19 @@ impl ApiError {
     pub(crate) fn of(status: u16) -> Self {
         let known = KINDS.iter().find(|(code, _, _)| *code == status);
         let (kind, message) = known.map_or(("api_error", "scripted error"), |(_, k, m)| (*k, *m));
-        Self {
-            status,
-            kind: kind.into(),
-            message: message.into(),
-            headers: Vec::new(),
-        }
+        Self { status, kind: kind.into(), message: message.into(), headers: Vec::new() }
     }
 
     /// The same in other words.
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::of(status)
-        }
+        Self { message: message.into(), ..Self::of(status) }
     }
 
     /// The error of a kind, as a stream names it; an unknown kind is a 500.
     pub(crate) fn of_kind(kind: &str) -> Self {
-        let status = KINDS
-            .iter()
-            .find(|(_, name, _)| *name == kind)
-            .map_or(500, |(code, ..)| *code);
-        Self {
-            kind: kind.into(),
-            ..Self::of(status)
-        }
+        let status =
+            KINDS.iter().find(|(_, name, _)| *name == kind).map_or(500, |(code, ..)| *code);
+        Self { kind: kind.into(), ..Self::of(status) }
     }
 
     /// The body that goes with it.

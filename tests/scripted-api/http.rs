@@ -117,20 +117,14 @@ async fn messages(
     pause(composed.ttft).await;
     match composed.cut {
         Some((_, Cut::Disconnect)) => {
-            return Ok(Err(std::io::Error::other(
-                "the scenario drops the connection",
-            )));
+            return Ok(Err(std::io::Error::other("the scenario drops the connection")));
         }
         Some((_, Cut::Error(kind))) => return Err(ApiError::of_kind(&kind)),
         Some((_, Cut::Stall(length))) => tokio::time::sleep(length).await,
         None => {}
     }
     state.outcome(number, "complete");
-    Ok(Ok(reply(
-        200,
-        &message(&body, &composed),
-        &composed.headers,
-    )))
+    Ok(Ok(reply(200, &message(&body, &composed), &composed.headers)))
 }
 
 fn stream(body: Value, composed: Reply, number: u64, state: Arc<State>) -> Response<Body> {
@@ -143,37 +137,21 @@ fn stream(body: Value, composed: Reply, number: u64, state: Arc<State>) -> Respo
         };
         state.outcome(number, outcome);
     });
-    respond(
-        200,
-        "text/event-stream; charset=utf-8",
-        &headers,
-        Pieces(pieces).boxed(),
-    )
+    respond(200, "text/event-stream; charset=utf-8", &headers, Pieces(pieces).boxed())
 }
 
 async fn read(body: Incoming) -> Result<Value, ApiError> {
-    let whole = Limited::new(body, BODY_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|error| {
-            let long = error.is::<http_body_util::LengthLimitError>();
-            if long {
-                ApiError::of(413)
-            } else {
-                ApiError::new(400, "body ended early")
-            }
-        })?;
+    let whole = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
+        let long = error.is::<http_body_util::LengthLimitError>();
+        if long { ApiError::of(413) } else { ApiError::new(400, "body ended early") }
+    })?;
     let bytes = whole.to_bytes();
     if bytes.is_empty() {
         return Ok(json!({}));
     }
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|_| ApiError::new(400, "body is not JSON"))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(ApiError::new(400, "body is not an object"))
-    }
+    if value.is_object() { Ok(value) } else { Err(ApiError::new(400, "body is not an object")) }
 }
 
 fn authorise(headers: &HeaderMap, state: &State) -> Result<(), ApiError> {
@@ -197,10 +175,7 @@ fn authorise(headers: &HeaderMap, state: &State) -> Result<(), ApiError> {
 
 fn headers(headers: &HeaderMap) -> Value {
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        (
-            name.to_string(),
-            Value::from(String::from_utf8_lossy(value.as_bytes())),
-        )
+        (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
     };
     Value::Object(headers.iter().map(pair).collect())
 }

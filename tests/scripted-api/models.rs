@@ -9,21 +9,9 @@ const LISTED: [(&str, &str, &str); 6] = [
     ("claude-opus-5-5", "Claude Opus 5.5", "2026-09-01T00:00:00Z"),
     ("claude-opus-4-8", "Claude Opus 4.8", "2026-05-28T00:00:00Z"),
     ("claude-sonnet-5", "Claude Sonnet 5", "2026-06-30T00:00:00Z"),
-    (
-        "claude-haiku-4-5-20251001",
-        "Claude Haiku 4.5",
-        "2025-10-15T00:00:00Z",
-    ),
-    (
-        "claude-sonnet-4-5-20250929",
-        "Claude Sonnet 4.5",
-        "2025-09-29T00:00:00Z",
-    ),
-    (
-        "claude-opus-4-1-20250805",
-        "Claude Opus 4.1",
-        "2025-08-05T00:00:00Z",
-    ),
+    ("claude-haiku-4-5-20251001", "Claude Haiku 4.5", "2025-10-15T00:00:00Z"),
+    ("claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", "2025-09-29T00:00:00Z"),
+    ("claude-opus-4-1-20250805", "Claude Opus 4.1", "2025-08-05T00:00:00Z"),
 ];
 
 /// All models of these options, newest first as far as anybody cares.
@@ -38,23 +26,12 @@ pub(crate) fn all(options: &Options) -> Vec<Value> {
         let name = "Scripted demonstration (no real model)";
         return vec![model("scripted-demo", name, "2026-01-01T00:00:00Z")];
     }
-    let mut models: Vec<Value> = LISTED
-        .iter()
-        .map(|(id, name, created)| model(id, name, created))
-        .collect();
-    models.extend(
-        options
-            .model
-            .iter()
-            .map(|id| model(id, id, "2025-01-01T00:00:00Z")),
-    );
+    let mut models: Vec<Value> =
+        LISTED.iter().map(|(id, name, created)| model(id, name, created)).collect();
+    models.extend(options.model.iter().map(|id| model(id, id, "2025-01-01T00:00:00Z")));
     models.extend((0..options.many_models).map(|index| {
         let id = format!("scripted-model-{index:03}");
-        model(
-            &id,
-            &format!("Scripted model {index}"),
-            "2024-01-01T00:00:00Z",
-        )
+        model(&id, &format!("Scripted model {index}"), "2024-01-01T00:00:00Z")
     }));
     models
 }
@@ -69,9 +46,7 @@ pub(crate) fn one(options: &Options, id: &str) -> Result<Value, ApiError> {
 pub(crate) fn page(options: &Options, query: &str) -> Result<Value, ApiError> {
     let field = |name: &str| {
         let mut fields = query.split('&').filter_map(|field| field.split_once('='));
-        fields
-            .find(|(key, value)| *key == name && !value.is_empty())
-            .map(|(_, value)| value)
+        fields.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
     };
     let limit = match field("limit").map_or(Ok(20), str::parse::<usize>) {
         Ok(limit @ 1..=1000) => limit,
@@ -89,10 +64,7 @@ pub(crate) fn page(options: &Options, query: &str) -> Result<Value, ApiError> {
     };
     let (start, end, more) = match (place("after_id")?, place("before_id")?) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::new(
-                400,
-                "only one of after_id and before_id may be set",
-            ));
+            return Err(ApiError::new(400, "only one of after_id and before_id may be set"));
         }
         (None, Some(before)) => {
             let start = before.saturating_sub(limit);
@@ -118,12 +90,7 @@ mod tests {
     use clap::Parser;
 
     fn ids(page: &Value) -> Vec<&str> {
-        page["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|m| m["id"].as_str().unwrap())
-            .collect()
+        page["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect()
     }
 
     #[test]
@@ -132,26 +99,11 @@ mod tests {
         let first = page(&options, "limit=7").unwrap();
         assert_eq!((ids(&first).len(), &first["has_more"]), (7, &json!(true)));
         let next = page(&options, "limit=7&after_id=scripted-model-000").unwrap();
-        assert_eq!(
-            ids(&next),
-            [
-                "scripted-model-001",
-                "scripted-model-002",
-                "scripted-model-003"
-            ]
-        );
+        assert_eq!(ids(&next), ["scripted-model-001", "scripted-model-002", "scripted-model-003"]);
         assert_eq!(next["has_more"], json!(false));
         let back = page(&options, "limit=1&before_id=scripted-model-001").unwrap();
-        assert_eq!(
-            (ids(&back), &back["has_more"]),
-            (vec!["scripted-model-000"], &json!(true))
-        );
-        for bad in [
-            "limit=0",
-            "limit=x",
-            "after_id=no",
-            "after_id=claude-sonnet-5&before_id=x",
-        ] {
+        assert_eq!((ids(&back), &back["has_more"]), (vec!["scripted-model-000"], &json!(true)));
+        for bad in ["limit=0", "limit=x", "after_id=no", "after_id=claude-sonnet-5&before_id=x"] {
             assert_eq!(page(&options, bad).unwrap_err().status, 400, "{bad}");
         }
     }

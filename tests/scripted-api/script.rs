@@ -63,15 +63,13 @@ pub(crate) enum Cut {
 
 impl Reply {
     fn text(mut self, text: impl Into<String>) -> Self {
-        self.blocks
-            .push(json!({"type": "text", "text": text.into()}));
+        self.blocks.push(json!({"type": "text", "text": text.into()}));
         self
     }
 
     fn tool(mut self, name: &str, input: Value) -> Self {
         let id = format!("toolu_{}", hex());
-        self.blocks
-            .push(json!({"type": "tool_use", "id": id, "name": name, "input": input}));
+        self.blocks.push(json!({"type": "tool_use", "id": id, "name": name, "input": input}));
         self.stop_reason = "tool_use";
         self
     }
@@ -91,11 +89,7 @@ pub(crate) fn compose(choice: &Choice, body: &Value, state: &State) -> Result<Re
     if choice.scenario == "script" {
         return compose(&step_of(choice), body, state);
     }
-    let pause = if choice.scenario == "slow" {
-        0.1
-    } else {
-        options.delay
-    };
+    let pause = if choice.scenario == "slow" { 0.1 } else { options.delay };
     let reply = Reply {
         blocks: Vec::new(),
         delay: seconds(args, "delay", pause)?,
@@ -126,52 +120,28 @@ pub(crate) fn compose(choice: &Choice, body: &Value, state: &State) -> Result<Re
         "stream_error" | "disconnect" | "stall" => breaks(choice, reply, state)?,
         "max_tokens" => {
             let reply = reply.text(words::words(count(args, "tokens", 5), false));
-            Reply {
-                stop_reason: "max_tokens",
-                ..reply
-            }
+            Reply { stop_reason: "max_tokens", ..reply }
         }
-        "refusal" => Reply {
-            stop_reason: "refusal",
-            ..reply.text(text(args, "text", ""))
-        },
+        "refusal" => Reply { stop_reason: "refusal", ..reply.text(text(args, "text", "")) },
         "empty" => reply,
-        "ratelimit" => Reply {
-            headers: rate_limit(args),
-            ..reply
-        }
-        .text("Close to the limit."),
+        "ratelimit" => Reply { headers: rate_limit(args), ..reply }.text("Close to the limit."),
         other => {
-            return Err(ApiError::new(
-                400,
-                format!("scripted API: no scenario '{other}'"),
-            ));
+            return Err(ApiError::new(400, format!("scripted API: no scenario '{other}'")));
         }
     })
 }
 
 /// The step of a script that is due. Its tool calls are a request each, never "their second half".
 fn step_of(choice: &Choice) -> Choice {
-    let steps = choice
-        .args
-        .get("steps")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    let due = steps
-        .get(choice.step)
-        .or(steps.last())
-        .and_then(Value::as_object);
+    let steps = choice.args.get("steps").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let due = steps.get(choice.step).or(steps.last()).and_then(Value::as_object);
     let mut args = due.cloned().unwrap_or_default();
     let scenario = match args.remove("scenario") {
         Some(Value::String(name)) => name,
         _ if due.is_none() => "echo".to_owned(),
         _ => "say".to_owned(),
     };
-    Choice {
-        scenario,
-        args,
-        step: 0,
-    }
+    Choice { scenario, args, step: 0 }
 }
 
 fn prompt(body: &Value) -> String {
@@ -193,10 +163,9 @@ fn demonstration(prompt: &str) -> String {
 fn running_text(args: &Args, tokens: usize) -> String {
     let wide = flag(args, "utf8");
     match args.get("bytes").and_then(Value::as_u64) {
-        Some(bytes) => words::filler(
-            usize::try_from(bytes).map_or(BYTES_MAX, |b| b.min(BYTES_MAX)),
-            wide,
-        ),
+        Some(bytes) => {
+            words::filler(usize::try_from(bytes).map_or(BYTES_MAX, |b| b.min(BYTES_MAX)), wide)
+        }
         None => words::words(count(args, "tokens", tokens), wide),
     }
 }
@@ -212,11 +181,7 @@ fn call(args: &Args, mut reply: Reply) -> Reply {
 }
 
 fn calls(args: &Args, mut reply: Reply) -> Reply {
-    for call in args
-        .get("calls")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice)
-    {
+    for call in args.get("calls").and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
         let input = call.get("input").cloned().unwrap_or_else(|| json!({}));
         reply = reply.tool(call["name"].as_str().unwrap_or("Bash"), input);
     }
@@ -225,14 +190,8 @@ fn calls(args: &Args, mut reply: Reply) -> Reply {
 
 fn fail(args: &Args, reply: Reply, state: &State) -> Result<Reply, ApiError> {
     let status = args.get("status").and_then(Value::as_u64).unwrap_or(500);
-    let Some(status) = u16::try_from(status)
-        .ok()
-        .filter(|code| (400..600).contains(code))
-    else {
-        return Err(ApiError::new(
-            400,
-            format!("scripted API: no error status {status}"),
-        ));
+    let Some(status) = u16::try_from(status).ok().filter(|code| (400..600).contains(code)) else {
+        return Err(ApiError::new(400, format!("scripted API: no error status {status}")));
     };
     if recovered(args, &format!("error {status}"), state) {
         return Ok(reply.text("Recovered after the errors."));
@@ -244,9 +203,7 @@ fn fail(args: &Args, reply: Reply, state: &State) -> Result<Reply, ApiError> {
         error.headers.push(("retry-after", after.to_string()));
     }
     if args.contains_key("should_retry") {
-        error
-            .headers
-            .push(("x-should-retry", flag(args, "should_retry").to_string()));
+        error.headers.push(("x-should-retry", flag(args, "should_retry").to_string()));
     }
     Err(error)
 }
@@ -263,10 +220,7 @@ fn breaks(choice: &Choice, reply: Reply, state: &State) -> Result<Reply, ApiErro
     };
     let after = count(args, "after", 3);
     let reply = reply.text(words::words(20.max(after + 5), false));
-    Ok(Reply {
-        cut: Some((after, cut)),
-        ..reply
-    })
+    Ok(Reply { cut: Some((after, cut)), ..reply })
 }
 
 /// Whether what fails `times` times (0: always) has done so; the count goes by `times` and `id`.
@@ -278,34 +232,18 @@ fn recovered(args: &Args, what: &str, state: &State) -> bool {
 
 fn rate_limit(args: &Args) -> Vec<(&'static str, String)> {
     let in_an_hour = jiff::Timestamp::now().as_second() + 3600;
-    let reset = args
-        .get("reset")
-        .and_then(Value::as_i64)
-        .unwrap_or(in_an_hour)
-        .to_string();
-    let used = args
-        .get("utilization")
-        .and_then(Value::as_f64)
-        .unwrap_or(0.91);
+    let reset = args.get("reset").and_then(Value::as_i64).unwrap_or(in_an_hour).to_string();
+    let used = args.get("utilization").and_then(Value::as_f64).unwrap_or(0.91);
     vec![
-        (
-            "anthropic-ratelimit-unified-status",
-            text(args, "status", "allowed_warning").to_owned(),
-        ),
+        ("anthropic-ratelimit-unified-status", text(args, "status", "allowed_warning").to_owned()),
         ("anthropic-ratelimit-unified-reset", reset.clone()),
         (
             "anthropic-ratelimit-unified-representative-claim",
             text(args, "claim", "five_hour").to_owned(),
         ),
-        (
-            "anthropic-ratelimit-unified-5h-utilization",
-            used.to_string(),
-        ),
+        ("anthropic-ratelimit-unified-5h-utilization", used.to_string()),
         ("anthropic-ratelimit-unified-5h-reset", reset),
-        (
-            "anthropic-ratelimit-unified-5h-surpassed-threshold",
-            "0.9".to_owned(),
-        ),
+        ("anthropic-ratelimit-unified-5h-surpassed-threshold", "0.9".to_owned()),
     ]
 }
 
@@ -321,10 +259,7 @@ mod tests {
 
     fn at(prompt: &str, step: usize, state: &State) -> Result<Reply, ApiError> {
         let body = json!({"messages": [{"role": "user", "content": prompt}]});
-        let choice = Choice {
-            step,
-            ..crate::ask::choose(&body, "echo")
-        };
+        let choice = Choice { step, ..crate::ask::choose(&body, "echo") };
         compose(&choice, &body, state)
     }
 
@@ -339,37 +274,13 @@ mod tests {
         let text = |prompt: &str| only_text(&at(prompt, 0, &state).unwrap()).to_owned();
         assert_eq!(text("hello"), "You said: hello");
         assert_eq!(text(r#"[[scripted:say {"text":"x"}]]"#), "x");
-        assert_eq!(
-            text(r#"[[scripted:text {"tokens":3}]]"#),
-            "alpha beta gamma"
-        );
-        assert_eq!(
-            text(r#"[[scripted:text {"bytes":1000,"utf8":true}]]"#).len(),
-            1000
-        );
+        assert_eq!(text(r#"[[scripted:text {"tokens":3}]]"#), "alpha beta gamma");
+        assert_eq!(text(r#"[[scripted:text {"bytes":1000,"utf8":true}]]"#).len(), 1000);
         assert!(text(r#"[[scripted:text {"utf8":true}]]"#).contains('🌊'));
-        assert!(
-            at("[[scripted:empty]]", 0, &state)
-                .unwrap()
-                .blocks
-                .is_empty()
-        );
-        assert_eq!(
-            at("[[scripted:max_tokens]]", 0, &state)
-                .unwrap()
-                .stop_reason,
-            "max_tokens"
-        );
-        assert_eq!(
-            at("[[scripted:nonsense]]", 0, &state).unwrap_err().status,
-            400
-        );
-        assert_eq!(
-            at(r#"[[scripted:say {"delay":-1}]]"#, 0, &state)
-                .unwrap_err()
-                .status,
-            400
-        );
+        assert!(at("[[scripted:empty]]", 0, &state).unwrap().blocks.is_empty());
+        assert_eq!(at("[[scripted:max_tokens]]", 0, &state).unwrap().stop_reason, "max_tokens");
+        assert_eq!(at("[[scripted:nonsense]]", 0, &state).unwrap_err().status, 400);
+        assert_eq!(at(r#"[[scripted:say {"delay":-1}]]"#, 0, &state).unwrap_err().status, 400);
         assert!(text("[[scripted:demo]]").contains("no real model"));
     }
 
@@ -378,10 +289,7 @@ mod tests {
         let state = state();
         let prompt = r#"[[scripted:tool {"name":"Write","say":"first","then":"last"}]]"#;
         let reply = at(prompt, 0, &state).unwrap();
-        assert_eq!(
-            (&reply.blocks[1]["name"], reply.stop_reason),
-            (&json!("Write"), "tool_use")
-        );
+        assert_eq!((&reply.blocks[1]["name"], reply.stop_reason), (&json!("Write"), "tool_use"));
         assert_eq!(only_text(&at(prompt, 1, &state).unwrap()), "last");
     }
 
@@ -393,11 +301,7 @@ mod tests {
         let name = |step| at(prompt, step, &state).unwrap().blocks[0]["name"].clone();
         assert_eq!((name(0), name(1)), (json!("A"), json!("B")));
         assert_eq!(only_text(&at(prompt, 2, &state).unwrap()), "end");
-        assert_eq!(
-            only_text(&at(prompt, 9, &state).unwrap()),
-            "end",
-            "the last step stays"
-        );
+        assert_eq!(only_text(&at(prompt, 9, &state).unwrap()), "end", "the last step stays");
     }
 
     #[test]
@@ -406,10 +310,7 @@ mod tests {
         let prompt = r#"[[scripted:error {"status":429,"times":2,"retry_after":1}]]"#;
         for _ in 0..2 {
             let error = at(prompt, 0, &state).unwrap_err();
-            assert_eq!(
-                (error.status, error.kind.as_str()),
-                (429, "rate_limit_error")
-            );
+            assert_eq!((error.status, error.kind.as_str()), (429, "rate_limit_error"));
             assert_eq!(error.headers, [("retry-after", "1".to_owned())]);
         }
         assert!(at(prompt, 0, &state).is_ok());

@@ -35,13 +35,7 @@ impl State {
             Some(path) => Some(File::options().create(true).append(true).open(path)?),
             None => None,
         };
-        Ok(Self {
-            options,
-            memory: Mutex::new(Memory {
-                log,
-                ..Memory::default()
-            }),
-        })
+        Ok(Self { options, memory: Mutex::new(Memory { log, ..Memory::default() }) })
     }
 
     /// Keeps a request; the number given back is for [`State::outcome`].
@@ -81,11 +75,7 @@ impl State {
 
     /// The requests kept, oldest first.
     pub(crate) fn requests(&self) -> Vec<Value> {
-        self.memory()
-            .requests
-            .iter()
-            .map(|(_, entry)| entry.clone())
-            .collect()
+        self.memory().requests.iter().map(|(_, entry)| entry.clone()).collect()
     }
 
     pub(crate) fn reset(&self) {
@@ -95,8 +85,6 @@ impl State {
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory
-            .lock()
-            .expect("nothing panics while it holds the memory")
+        self.memory.lock().expect("nothing panics while it holds the memory")
     }
 }

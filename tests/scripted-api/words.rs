@@ -78,9 +78,7 @@ pub fn pieces(text: &str) -> Vec<&str> {
     let mut rest = text;
     while !rest.is_empty() {
         let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let space = rest[word..]
-            .find(|c: char| !c.is_whitespace())
-            .unwrap_or(rest.len() - word);
+        let space = rest[word..].find(|c: char| !c.is_whitespace()).unwrap_or(rest.len() - word);
         let (piece, after) = rest.split_at(word + space);
         out.push(piece);
         rest = after;

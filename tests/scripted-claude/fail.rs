@@ -67,29 +67,22 @@ pub(crate) fn midway(talk: &mut Talk, plan: &Plan, message: &str, block: usize) 
 fn garbage(talk: &mut Talk) {
     // Cut short, not JSON, not UTF-8, nothing, JSON of the wrong kind, of no known type, of
     // known types with wrong fields.
-    talk.out
-        .raw(b"{\"type\":\"assistant\",\"message\":{\"content\":[{\"ty\n");
+    talk.out.raw(b"{\"type\":\"assistant\",\"message\":{\"content\":[{\"ty\n");
     talk.out.raw(b"Warning: this is not JSON\n");
     talk.out.raw(b"{\"type\":\"\xff\xfe\"}\n");
     talk.out.raw(b"\0\0\0\n\n   \n\r\n");
     talk.out.raw(b"[1,2,3]\n\"text\"\nnull\n12\n");
-    talk.out
-        .raw(b"{\"type\":\"from_the_future\",\"subtype\":7}\n");
-    talk.out
-        .raw(b"{\"type\":7}\n{\"no\":\"type\"}\n{\"type\":\"assistant\"}\n");
-    talk.out
-        .raw(b"{\"type\":\"stream_event\",\"event\":\"no object\"}\n");
-    talk.out
-        .raw(b"{\"type\":\"control_request\",\"request_id\":5,\"request\":null}\n");
+    talk.out.raw(b"{\"type\":\"from_the_future\",\"subtype\":7}\n");
+    talk.out.raw(b"{\"type\":7}\n{\"no\":\"type\"}\n{\"type\":\"assistant\"}\n");
+    talk.out.raw(b"{\"type\":\"stream_event\",\"event\":\"no object\"}\n");
+    talk.out.raw(b"{\"type\":\"control_request\",\"request_id\":5,\"request\":null}\n");
     talk.out.flush();
 }
 
 /// The retries of a refused credential, and the end if nobody interrupts.
 pub(crate) fn auth(talk: &mut Talk, turn: &mut Turn) -> End {
     for attempt in 1..=talk.flags.retries {
-        let delay = 500_u64
-            .saturating_mul(1 << (attempt - 1).min(6))
-            .min(38_000);
+        let delay = 500_u64.saturating_mul(1 << (attempt - 1).min(6)).min(38_000);
         talk.say(json!({
             "type": "system", "subtype": "api_retry", "attempt": attempt,
             "max_retries": talk.flags.retries, "retry_delay_ms": delay, "error_status": 401,
@@ -102,12 +95,7 @@ pub(crate) fn auth(talk: &mut Talk, turn: &mut Turn) -> End {
         }
     }
     let text = "Invalid API key · Fix external API key";
-    broken(
-        talk,
-        text,
-        401,
-        ("authentication_failed", "authentication_error"),
-    )
+    broken(talk, text, 401, ("authentication_failed", "authentication_error"))
 }
 
 /// The API's error 500, after all retries.
@@ -130,13 +118,8 @@ fn broken(talk: &mut Talk, text: &str, status: u16, kinds: (&str, &'static str))
     let more = json!({"isApiErrorMessage": true, "error": kinds.0, "apiErrorStatus": status});
     let id = crate::out::uuid();
     let message: &Value = &line["message"];
-    talk.transcript
-        .say("assistant", &id, &talk.flags.cwd, message, more);
-    End::ApiError {
-        text: text.to_owned(),
-        status,
-        kind: kinds.1,
-    }
+    talk.transcript.say("assistant", &id, &talk.flags.cwd, message, more);
+    End::ApiError { text: text.to_owned(), status, kind: kinds.1 }
 }
 
 fn kill_self() -> ! {

@@ -49,9 +49,7 @@ impl Flags {
                 .unwrap_or(10),
             key_source: if key { "ANTHROPIC_API_KEY" } else { "none" },
             // The real path, as the real CLI names its folder after it.
-            cwd: std::env::current_dir()
-                .and_then(|cwd| cwd.canonicalize())
-                .unwrap_or_default(),
+            cwd: std::env::current_dir().and_then(|cwd| cwd.canonicalize()).unwrap_or_default(),
             config: environment("CLAUDE_CONFIG_DIR")
                 .map_or_else(|| PathBuf::from(home).join(".claude"), PathBuf::from),
         };
@@ -66,11 +64,8 @@ impl Flags {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
-            let mut value = || {
-                given
-                    .clone()
-                    .or_else(|| arguments.next_if(|next| !next.starts_with("--")))
-            };
+            let mut value =
+                || given.clone().or_else(|| arguments.next_if(|next| !next.starts_with("--")));
             match name {
                 "--version" | "-v" => self.version = true,
                 "--session-id" => self.session_id = value(),

@@ -65,10 +65,9 @@ fn sort(mut message: Value) -> Option<Incoming> {
             text: content(&message["message"]["content"]),
             message: message["message"].take(),
         })),
-        "control_request" => Some(Incoming::Request(
-            text(&message["request_id"]),
-            message["request"].take(),
-        )),
+        "control_request" => {
+            Some(Incoming::Request(text(&message["request_id"]), message["request"].take()))
+        }
         "control_response" => {
             let response = &mut message["response"];
             let id = text(&response["request_id"]);
@@ -86,10 +85,8 @@ fn content(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(blocks) => {
-            let texts: Vec<&str> = blocks
-                .iter()
-                .filter_map(|block| block["text"].as_str())
-                .collect();
+            let texts: Vec<&str> =
+                blocks.iter().filter_map(|block| block["text"].as_str()).collect();
             texts.join("\n")
         }
         _ => String::new(),

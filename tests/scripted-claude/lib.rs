@@ -42,10 +42,7 @@ pub fn main() -> ExitCode {
     let at_start = plan.fail.filter(|_| plan.when == When::Start);
     if flags.version {
         let old = at_start == Some(Fail::OldVersion);
-        println(&format!(
-            "{} (Claude Code)",
-            if old { OLD_VERSION } else { VERSION }
-        ));
+        println(&format!("{} (Claude Code)", if old { OLD_VERSION } else { VERSION }));
         return ExitCode::SUCCESS;
     }
     if let Some(fail) = at_start {
@@ -69,9 +66,7 @@ fn session(flags: &Flags) -> Result<Transcript, ExitCode> {
             return Err(refuse("Error: Invalid session ID. Must be a valid UUID."));
         }
         if Transcript::find(&flags.config, id).is_some() {
-            return Err(refuse(&format!(
-                "Error: Session ID {id} is already in use."
-            )));
+            return Err(refuse(&format!("Error: Session ID {id} is already in use.")));
         }
     }
     match &flags.resume {
@@ -90,10 +85,7 @@ fn resume(flags: &Flags, id: &str) -> Result<Transcript, ExitCode> {
             .map_err(|error| refuse(&format!("cannot read the transcript: {error}")));
     }
     let (session, error) = if known {
-        (
-            id.to_owned(),
-            format!("No conversation found with session ID: {id}"),
-        )
+        (id.to_owned(), format!("No conversation found with session ID: {id}"))
     } else {
         let text = format!(
             "Error: --resume requires a valid session ID or session title when used with --print. \

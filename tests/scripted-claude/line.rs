@@ -35,8 +35,7 @@ impl Turn {
         }
         talk.out.line(&line);
         let more = json!({"requestId": self.request});
-        talk.transcript
-            .say("assistant", &id, &talk.flags.cwd, &line["message"], more);
+        talk.transcript.say("assistant", &id, &talk.flags.cwd, &line["message"], more);
     }
 
     /// A `user` line that the CLI writes itself, and its line in the transcript.
@@ -49,8 +48,7 @@ impl Turn {
     pub(crate) fn user(&mut self, talk: &mut Talk, message: Value, more: Value, kept: Value) {
         self.rounds += 1;
         let id = uuid();
-        talk.transcript
-            .say("user", &id, &talk.flags.cwd, &message, kept);
+        talk.transcript.say("user", &id, &talk.flags.cwd, &message, kept);
         let mut line = json!({
             "type": "user",
             "message": message,

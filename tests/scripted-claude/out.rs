@@ -30,13 +30,8 @@ pub(crate) struct Out {
 
 impl Out {
     pub(crate) fn new() -> Self {
-        let stdout = std::io::stdout()
-            .as_fd()
-            .try_clone_to_owned()
-            .expect("stdout is open");
-        Self {
-            file: BufWriter::with_capacity(BUFFER_BYTES, File::from(stdout)),
-        }
+        let stdout = std::io::stdout().as_fd().try_clone_to_owned().expect("stdout is open");
+        Self { file: BufWriter::with_capacity(BUFFER_BYTES, File::from(stdout)) }
     }
 
     /// Writes a message as a line, and sends it off.
@@ -124,20 +119,11 @@ mod tests {
         let mut ids = Vec::new();
         for piece in ["a", "ü \"quoted\"\n", "🌊"] {
             let line: Value = serde_json::from_slice(delta.line(piece)).unwrap();
-            assert_eq!(
-                line["event"]["delta"],
-                json!({"type": "text_delta", "text": piece})
-            );
-            assert_eq!(
-                (&line["event"]["index"], &line["session_id"]),
-                (&json!(1), &json!("s"))
-            );
+            assert_eq!(line["event"]["delta"], json!({"type": "text_delta", "text": piece}));
+            assert_eq!((&line["event"]["index"], &line["session_id"]), (&json!(1), &json!("s")));
             ids.push(line["uuid"].as_str().unwrap().to_owned());
         }
-        assert!(
-            ids.iter().all(|id| uuid::Uuid::parse_str(id).is_ok()),
-            "{ids:?}"
-        );
+        assert!(ids.iter().all(|id| uuid::Uuid::parse_str(id).is_ok()), "{ids:?}");
         ids.dedup();
         assert_eq!(ids.len(), 3);
     }

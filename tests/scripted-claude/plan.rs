@@ -89,9 +89,7 @@ impl Plan {
             return Ok(None);
         };
         let parsed = serde_json::from_str(&format!("{{{inner}}}"));
-        parsed
-            .map(Some)
-            .map_err(|error| format!("scripted-claude: bad directive: {error}"))
+        parsed.map(Some).map_err(|error| format!("scripted-claude: bad directive: {error}"))
     }
 
     /// The plan of the config folder, if there is a file.
@@ -103,17 +101,12 @@ impl Plan {
             return Ok(None);
         };
         let parsed = serde_json::from_str(&text);
-        parsed
-            .map(Some)
-            .map_err(|error| format!("scripted-claude: bad plan in file: {error}"))
+        parsed.map(Some).map_err(|error| format!("scripted-claude: bad plan in file: {error}"))
     }
 
     /// The answer's text and where its pieces end. `prompt` is repeated where nothing is planned.
     pub(crate) fn speech(&self, prompt: Option<&str>) -> Speech {
-        let text = match (
-            &self.text,
-            self.bytes.filter(|_| self.fail != Some(Fail::HugeLine)),
-        ) {
+        let text = match (&self.text, self.bytes.filter(|_| self.fail != Some(Fail::HugeLine))) {
             (Some(text), _) => text.clone(),
             (None, Some(bytes)) => words::filler(bytes.min(BYTES_MAX), self.utf8),
             (None, None) => match (self.n, prompt) {
@@ -189,25 +182,16 @@ mod tests {
     }
 
     fn pieces(speech: &Speech) -> Vec<&str> {
-        (0..speech.ends.len())
-            .map(|index| speech.piece(index))
-            .collect()
+        (0..speech.ends.len()).map(|index| speech.piece(index)).collect()
     }
 
     #[test]
     fn directives() {
-        assert!(
-            Plan::of_prompt("no directive, @@{ not even this")
-                .unwrap()
-                .is_none()
-        );
+        assert!(Plan::of_prompt("no directive, @@{ not even this").unwrap().is_none());
         assert!(Plan::of_prompt("@@{\"n\":}@@").is_err());
         assert!(Plan::of_prompt("@@{\"fail\":\"typo\"}@@").is_err());
         let plan = plan("say @@{\"n\":2,\"fail\":\"huge_line\",\"mode\":\"ignored\"}@@ it");
-        assert_eq!(
-            (plan.n, plan.fail, plan.when),
-            (Some(2), Some(Fail::HugeLine), When::Turn)
-        );
+        assert_eq!((plan.n, plan.fail, plan.when), (Some(2), Some(Fail::HugeLine), When::Turn));
     }
 
     #[test]

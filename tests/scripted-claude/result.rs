@@ -14,11 +14,7 @@ const PRICE: (f64, f64) = (4e-6, 20e-6);
 pub(crate) enum End {
     Completed,
     Interrupted(Stop),
-    ApiError {
-        text: String,
-        status: u16,
-        kind: &'static str,
-    },
+    ApiError { text: String, status: u16, kind: &'static str },
 }
 
 /// Says the end of a turn.
@@ -49,11 +45,7 @@ pub(crate) fn say(talk: &mut Talk, turn: &Turn, end: &End) {
     talk.results += 1;
     talk.transcript.settle(&turn.prompt);
     talk.say(line);
-    let state = if matches!(end, End::Interrupted(_)) {
-        "cancelled"
-    } else {
-        "completed"
-    };
+    let state = if matches!(end, End::Interrupted(_)) { "cancelled" } else { "completed" };
     for uuid in &turn.uuids {
         talk.lifecycle(Some(uuid), state);
     }
@@ -110,16 +102,12 @@ fn never_answered(line: &mut Value) {
 }
 
 fn without(line: &mut Value, field: &str) {
-    line.as_object_mut()
-        .expect("a result is an object")
-        .shift_remove(field);
+    line.as_object_mut().expect("a result is an object").shift_remove(field);
 }
 
 fn models(talk: &Talk, tokens: (u64, u64), cost: f64) -> Value {
     let recorded = shape::result()["modelUsage"].take();
-    let entries = recorded
-        .as_object()
-        .and_then(|models| models.values().next());
+    let entries = recorded.as_object().and_then(|models| models.values().next());
     let mut entry = entries.cloned().expect("the recording names a model");
     entry["inputTokens"] = json!(tokens.0);
     entry["outputTokens"] = json!(tokens.1);

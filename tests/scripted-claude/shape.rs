@@ -8,13 +8,9 @@ const REFUSED: &str = include_str!("../golden/claude/error-401.jsonl");
 const MISSING: &str = include_str!("../golden/claude/resume-missing.jsonl");
 
 fn recorded(recording: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let lines = recording
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = recording.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut messages = lines.filter_map(|mut line| line.get_mut("out").map(Value::take));
-    messages
-        .find(|message| is(message))
-        .expect("the recording has such a line")
+    messages.find(|message| is(message)).expect("the recording has such a line")
 }
 
 /// The `control_response` to `initialize`.
@@ -56,7 +52,5 @@ pub(crate) fn usage(input: u64, output: u64) -> Value {
 
 /// Now, as lines and transcripts have it.
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%S.%3fZ")
-        .to_string()
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

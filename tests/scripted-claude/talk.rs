@@ -87,11 +87,7 @@ impl Talk {
             self.interrupted = false;
             turn::run(&mut self, prompts);
         }
-        if self.failed {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        }
+        if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     /// A line of the session's own: `session_id` and a fresh `uuid` are put in.
@@ -157,8 +153,7 @@ impl Talk {
                     return answer.map_or_else(Reply::Failed, Reply::Answer);
                 }
                 Ok(Incoming::Request(request, body)) if body["subtype"] == "interrupt" => {
-                    self.out
-                        .line(&json!({"type": "control_cancel_request", "request_id": id}));
+                    self.out.line(&json!({"type": "control_cancel_request", "request_id": id}));
                     self.take(Incoming::Request(request, body));
                     return Reply::Interrupted;
                 }
@@ -198,10 +193,7 @@ impl Talk {
                 None => Err(("Cannot set permission mode".to_owned(), "invalid_mode")),
             },
             "set_model" => {
-                self.model = request["model"]
-                    .as_str()
-                    .unwrap_or(&self.flags.model)
-                    .to_owned();
+                self.model = request["model"].as_str().unwrap_or(&self.flags.model).to_owned();
                 Ok(json!({"model": self.model}))
             }
             other => {
@@ -215,8 +207,7 @@ impl Talk {
                 json!({"subtype": "error", "request_id": id, "error": error, "error_code": code})
             }
         };
-        self.out
-            .line(&json!({"type": "control_response", "response": response}));
+        self.out.line(&json!({"type": "control_response", "response": response}));
     }
 
     fn initialize(&mut self, id: &str, request: &Value) {

@@ -42,12 +42,7 @@ impl Call {
         let id = format!("toolu_{}", hex());
         if round < plan.tools {
             let input = json!({"command": format!("echo {round}"), "description": "Say it"});
-            return Self {
-                id,
-                name: "Bash".into(),
-                input,
-                asks: false,
-            };
+            return Self { id, name: "Bash".into(), input, asks: false };
         }
         if let Some(name) = plan.ask.as_ref().filter(|_| round == plan.tools) {
             let input = match name.as_str() {
@@ -55,12 +50,7 @@ impl Call {
                 "Write" => json!({"file_path": cwd.join("made.txt"), "content": "hello"}),
                 _ => json!({}),
             };
-            return Self {
-                id,
-                name: name.clone(),
-                input,
-                asks: true,
-            };
+            return Self { id, name: name.clone(), input, asks: true };
         }
         let option = |label: &str| json!({"label": label, "description": format!("{label}.")});
         let question = |text: &str, header: &str, options: [&str; 2], several: bool| {
@@ -74,12 +64,7 @@ impl Call {
             question("Which colours?", "Colours", ["Red", "Blue"], true),
         ];
         let input = json!({"questions": questions});
-        Self {
-            id,
-            name: "AskUserQuestion".into(),
-            input,
-            asks: true,
-        }
+        Self { id, name: "AskUserQuestion".into(), input, asks: true }
     }
 
     /// The call as a content block.
@@ -107,13 +92,7 @@ pub(crate) fn run(talk: &mut Talk, turn: &mut Turn, mut call: Call) -> Result<()
     };
     if turn.plan.tool_ms > 0 && talk.pause(Duration::from_millis(turn.plan.tool_ms)) {
         let text = format!("{REJECTED}{STOPPED}");
-        return Err(stop(
-            talk,
-            turn,
-            &call,
-            &text,
-            json!("User rejected tool use"),
-        ));
+        return Err(stop(talk, turn, &call, &text, json!("User rejected tool use")));
     }
     let (content, result) = outcome(&call);
     let mut block = json!({"tool_use_id": call.id, "type": "tool_result", "content": content});
@@ -174,9 +153,7 @@ fn hook_verdict(said: &Value, call: &mut Call) -> Option<Verdict> {
         // A question goes to the person whatever a hook says.
         "allow" if !call.is_question() => Some(Verdict::Allow("hook")),
         "deny" => {
-            let reason = said["permissionDecisionReason"]
-                .as_str()
-                .unwrap_or_default();
+            let reason = said["permissionDecisionReason"].as_str().unwrap_or_default();
             let text = format!("PreToolUse:{} hook error: {reason}", call.name);
             let decision = json!({"decision": "reject", "source": "hook", "reason_type": "hook"});
             let meta = json!({
@@ -210,10 +187,7 @@ fn by_permission(talk: &mut Talk, turn: &mut Turn, call: &mut Call) -> Result<Ve
         return Ok(Verdict::Allow("config"));
     }
     if !talk.flags.prompts || talk.mode == "dontAsk" {
-        let text = format!(
-            "{} needs approval, and there is nobody to give it.",
-            call.name
-        );
+        let text = format!("{} needs approval, and there is nobody to give it.", call.name);
         talk.say(json!({
             "type": "system", "subtype": "permission_denied", "tool_name": call.name,
             "tool_use_id": call.id, "message": text,
@@ -237,10 +211,7 @@ fn by_permission(talk: &mut Talk, turn: &mut Turn, call: &mut Call) -> Result<Ve
     };
     let decision = json!({"decision": "reject", "source": "config", "reason_type": "other"});
     let meta = json!({"non_execution_kind": "permission-rule", "permission_decision": decision});
-    Ok(Verdict::Deny(
-        format!("Tool permission request failed: {failed}"),
-        meta,
-    ))
+    Ok(Verdict::Deny(format!("Tool permission request failed: {failed}"), meta))
 }
 
 /// The `can_use_tool` request.
@@ -258,10 +229,7 @@ fn question(talk: &Talk, call: &Call) -> Value {
     }
     let rule = call.input["command"].as_str().unwrap_or("made.txt");
     let rules = json!([{"toolName": call.name, "ruleContent": rule}]);
-    let description = call
-        .input
-        .get("description")
-        .or_else(|| call.input.get("file_path"));
+    let description = call.input.get("description").or_else(|| call.input.get("file_path"));
     request["description"] = description.cloned().unwrap_or_else(|| json!(""));
     request["permission_suggestions"] = json!([
         {"type": "addRules", "rules": rules, "behavior": "allow", "destination": "localSettings"},
@@ -345,10 +313,7 @@ fn outcome(call: &Call) -> (String, Value) {
     match call.name.as_str() {
         "Bash" => {
             let command = call.input["command"].as_str().unwrap_or_default();
-            let said = command
-                .strip_prefix("echo ")
-                .unwrap_or("made.txt")
-                .to_owned();
+            let said = command.strip_prefix("echo ").unwrap_or("made.txt").to_owned();
             let result = json!({
                 "stdout": said, "stderr": "", "interrupted": false,
                 "isImage": false, "noOutputExpected": false,
@@ -399,16 +364,8 @@ mod tests {
 
     #[test]
     fn calls_come_in_their_order() {
-        let plan = Plan {
-            tools: 1,
-            ask: Some("Write".into()),
-            question: true,
-            ..Plan::default()
-        };
+        let plan = Plan { tools: 1, ask: Some("Write".into()), question: true, ..Plan::default() };
         let name = |round| Call::planned(&plan, round, Path::new("/x")).name;
-        assert_eq!(
-            [name(0), name(1), name(2)],
-            ["Bash", "Write", "AskUserQuestion"]
-        );
+        assert_eq!([name(0), name(1), name(2)], ["Bash", "Write", "AskUserQuestion"]);
     }
 }

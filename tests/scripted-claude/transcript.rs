@@ -26,13 +26,7 @@ impl Transcript {
     pub(crate) fn new(config: &Path, cwd: &Path, session: &str) -> Self {
         let folder = config.join("projects").join(encode(&cwd.to_string_lossy()));
         let path = folder.join(format!("{session}.jsonl"));
-        Self {
-            session: session.to_owned(),
-            path,
-            cost: 0.0,
-            leaf: None,
-            file: None,
-        }
+        Self { session: session.to_owned(), path, cost: 0.0, leaf: None, file: None }
     }
 
     /// The file of a session, in whichever project it lies.
@@ -47,13 +41,8 @@ impl Transcript {
     /// An old session, to go on with.
     pub(crate) fn open(path: PathBuf, session: &str) -> std::io::Result<Self> {
         let text = std::fs::read_to_string(&path)?;
-        let mut transcript = Self {
-            session: session.to_owned(),
-            path,
-            cost: 0.0,
-            leaf: None,
-            file: None,
-        };
+        let mut transcript =
+            Self { session: session.to_owned(), path, cost: 0.0, leaf: None, file: None };
         for line in text.lines() {
             let Ok(line) = serde_json::from_str::<Value>(line) else {
                 continue;
@@ -112,10 +101,7 @@ impl Transcript {
         let written = self.opened().and_then(|file| writeln!(file, "{line}"));
         if let Err(error) = written {
             // The real CLI goes on without a transcript too.
-            eprintln!(
-                "scripted-claude: cannot write {}: {error}",
-                self.path.display()
-            );
+            eprintln!("scripted-claude: cannot write {}: {error}", self.path.display());
         }
     }
 
@@ -141,9 +127,9 @@ fn encode(cwd: &str) -> String {
     if name.len() <= 200 {
         return name;
     }
-    let hash = cwd.encode_utf16().fold(0_i32, |hash, unit| {
-        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
-    });
+    let hash = cwd
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     format!("{}-{}", &name[..200], base36(hash.unsigned_abs()))
 }
 
@@ -175,13 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut first = Transcript::new(folder.path(), Path::new("/x"), "s");
         assert!(Transcript::find(folder.path(), "s").is_none());
-        first.say(
-            "user",
-            "u1",
-            Path::new("/x"),
-            &json!({"role": "user"}),
-            json!({"k": 1}),
-        );
+        first.say("user", "u1", Path::new("/x"), &json!({"role": "user"}), json!({"k": 1}));
         first.cost = 0.5;
         first.settle("hi");
         let path = Transcript::find(folder.path(), "s").unwrap();
@@ -190,9 +170,6 @@ mod tests {
         second.say("user", "u2", Path::new("/x"), &json!({}), Value::Null);
         let text = std::fs::read_to_string(path).unwrap();
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        assert_eq!(
-            (&last["parentUuid"], &last["uuid"]),
-            (&json!("u1"), &json!("u2"))
-        );
+        assert_eq!((&last["parentUuid"], &last["uuid"]), (&json!("u1"), &json!("u2")));
     }
 }

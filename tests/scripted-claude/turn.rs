@@ -52,11 +52,7 @@ pub(crate) struct Turn {
 
 /// Runs a turn for all prompts that have queued up.
 pub(crate) fn run(talk: &mut Talk, prompts: Vec<Prompt>) {
-    let prompt = prompts
-        .iter()
-        .map(|prompt| prompt.text.as_str())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let prompt = prompts.iter().map(|prompt| prompt.text.as_str()).collect::<Vec<_>>().join("\n");
     let (plan, echoed) = match Plan::of_prompt(&prompt) {
         Ok(Some(plan)) => (plan, None),
         Ok(None) => (talk.plan.clone(), Some(prompt.as_str())),
@@ -67,10 +63,7 @@ pub(crate) fn run(talk: &mut Talk, prompts: Vec<Prompt>) {
     };
     let speech = plan.speech(echoed);
     let mut turn = Turn {
-        uuids: prompts
-            .iter()
-            .filter_map(|prompt| prompt.uuid.clone())
-            .collect(),
+        uuids: prompts.iter().filter_map(|prompt| prompt.uuid.clone()).collect(),
         started: Instant::now(),
         text: String::new(),
         requests: 0,
@@ -99,8 +92,7 @@ impl Turn {
             talk.lifecycle(prompt.uuid.as_deref(), "started");
             let id = prompt.uuid.clone().unwrap_or_else(uuid);
             let more = json!({"promptSource": "sdk", "permissionMode": talk.mode});
-            talk.transcript
-                .say("user", &id, &talk.flags.cwd, &prompt.message, more);
+            talk.transcript.say("user", &id, &talk.flags.cwd, &prompt.message, more);
         }
         match self.plan.fail {
             Some(Fail::StderrOnly) => fail::stderr_only(),
@@ -152,22 +144,10 @@ impl Turn {
         let share = |round: usize| speech.ends.len() * round / (calls + 1);
         for round in 0..calls {
             let call = Call::planned(&self.plan, round, &talk.flags.cwd);
-            self.message(
-                talk,
-                speech,
-                share(round)..share(round + 1),
-                round == 0,
-                Some(&call),
-            )?;
+            self.message(talk, speech, share(round)..share(round + 1), round == 0, Some(&call))?;
             tool::run(talk, self, call)?;
         }
-        self.message(
-            talk,
-            speech,
-            share(calls)..speech.ends.len(),
-            calls == 0,
-            None,
-        )
+        self.message(talk, speech, share(calls)..speech.ends.len(), calls == 0, None)
     }
 
     /// One message of the model: thinking, text, a tool call.
@@ -197,17 +177,10 @@ impl Turn {
         if let Some(call) = call {
             self.call(talk, call, index);
         }
-        let stop_reason = if call.is_some() {
-            "tool_use"
-        } else {
-            "end_turn"
-        };
+        let stop_reason = if call.is_some() { "tool_use" } else { "end_turn" };
         let delta = json!({"stop_reason": stop_reason, "stop_sequence": null});
         let usage = shape::usage(INPUT_TOKENS, self.output);
-        self.event(
-            talk,
-            json!({"type": "message_delta", "delta": delta, "usage": usage}),
-        );
+        self.event(talk, json!({"type": "message_delta", "delta": delta, "usage": usage}));
         self.event(talk, json!({"type": "message_stop"}));
         Ok(())
     }
@@ -244,16 +217,9 @@ impl Turn {
         start["thinking_display"] = json!("updates");
         self.streamed(talk, start);
         let thought = scripted_api::words::words(self.plan.thinking, self.plan.utf8);
-        let mut delta = Delta::new(
-            "thinking_delta",
-            index,
-            &talk.transcript.session,
-            &self.message,
-        );
-        for (at, piece) in scripted_api::words::pieces(&thought)
-            .into_iter()
-            .enumerate()
-        {
+        let mut delta =
+            Delta::new("thinking_delta", index, &talk.transcript.session, &self.message);
+        for (at, piece) in scripted_api::words::pieces(&thought).into_iter().enumerate() {
             if talk.flags.partial {
                 let mut tokens = json!({
                     "type": "system", "subtype": "thinking_tokens",
@@ -326,15 +292,8 @@ impl Turn {
     /// The lines after an interrupt in the text.
     fn abandon(&mut self, talk: &mut Talk, index: usize) {
         let text = self.text.clone();
-        self.assistant(
-            talk,
-            json!({"type": "text", "text": text}),
-            json!({"aborted": true}),
-        );
-        self.person(
-            talk,
-            json!([{"type": "text", "text": "[Request interrupted by user]"}]),
-        );
+        self.assistant(talk, json!({"type": "text", "text": text}), json!({"aborted": true}));
+        self.person(talk, json!([{"type": "text", "text": "[Request interrupted by user]"}]));
         self.event(talk, json!({"type": "content_block_stop", "index": index}));
         let delta = json!({
             "container": null, "stop_details": null, "stop_reason": null, "stop_sequence": null,

@@ -16,10 +16,7 @@ async fn one_connection_starts_the_server_and_a_turn_runs() {
     };
     for (name, door) in [
         ("127.0.0.1", lab.local()),
-        (
-            "::1",
-            Caller::tcp("[::1]:3333".parse().expect("an address")),
-        ),
+        ("::1", Caller::tcp("[::1]:3333".parse().expect("an address"))),
         ("the Unix socket", lab.owner()),
     ] {
         if name == "::1" && !has_ipv6() {
@@ -31,10 +28,7 @@ async fn one_connection_starts_the_server_and_a_turn_runs() {
         assert_eq!(door.get("/api/health").await.status, 200);
         println!("first answer over {name}: {:?}", begin.elapsed());
         let pid = main_pid(SERVICE).await.expect("the server runs");
-        assert_eq!(
-            ours().iter().map(|(pid, _)| *pid).collect::<Vec<_>>(),
-            [pid]
-        );
+        assert_eq!(ours().iter().map(|(pid, _)| *pid).collect::<Vec<_>>(), [pid]);
         systemctl(&["stop", SERVICE]).await;
     }
     let (session, turn) = turn_that_asks(&lab).await;
@@ -62,18 +56,11 @@ async fn turn_that_asks(lab: &Lab) -> (String, String) {
     let mut body = ask("Write it down", "script", steps);
     body["permissionMode"] = "ask".into();
     let mut stream = owner.chat("", &body).await;
-    assert!(
-        stream.until("permission_request").await,
-        "{:?}",
-        stream.kinds()
-    );
+    assert!(stream.until("permission_request").await, "{:?}", stream.kinds());
     let session = stream.session();
     let asked = stream.event("permission_request").clone();
     assert_eq!(asked["toolName"], "Write", "{asked}");
-    assert!(
-        !lab.vault.join("made.md").exists(),
-        "nothing before the answer"
-    );
+    assert!(!lab.vault.join("made.md").exists(), "nothing before the answer");
     let waiting = owner.get(&format!("/api/chat/{session}/permissions")).await;
     assert_eq!(waiting.json()["pending"][0]["id"], asked["requestId"]);
     let grant = json!({ "request_id": asked["requestId"] });
@@ -101,10 +88,7 @@ async fn limits_are_set(session: &str) {
     let unit = agent_unit(session);
     let agent = main_pid(&unit).await.expect("the agent stays for a while");
     let programs = processes(&unit);
-    assert!(
-        programs.iter().any(|(pid, _)| *pid == agent),
-        "{programs:?}"
-    );
+    assert!(programs.iter().any(|(pid, _)| *pid == agent), "{programs:?}");
     assert!(programs.len() >= 2, "its CLI is in its group: {programs:?}");
     let server = main_pid(SERVICE).await.expect("the server runs");
     assert!(!programs.iter().any(|(pid, _)| *pid == server));
@@ -121,10 +105,7 @@ async fn limits_are_set(session: &str) {
     }
     for property in ["MemoryMax", "TasksMax", "CPUWeight"] {
         let value = show("parachute-agents.slice", property).await;
-        assert!(
-            !matches!(value.as_str(), "infinity" | "[not set]"),
-            "{property}: {value}"
-        );
+        assert!(!matches!(value.as_str(), "infinity" | "[not set]"), "{property}: {value}");
     }
     let memory: u64 = show(&unit, "MemoryCurrent").await.parse().expect("counted");
     println!("the agent with its CLI: {} MiB", memory >> 20);
@@ -150,48 +131,23 @@ async fn it_is_in_the_journal(lab: &Lab, session: &str, turn: &str) {
         let ours = |entry: &&Value| {
             entry["PARACHUTE_SESSION"] == session && entry["PARACHUTE_TURN"] == turn
         };
-        let found: Vec<&str> = entries
-            .iter()
-            .filter(ours)
-            .filter_map(|entry| entry["MESSAGE"].as_str())
-            .collect();
-        println!(
-            "{unit}: {found:?} with session and turn, of {}",
-            entries.len()
-        );
-        assert!(
-            !found.is_empty(),
-            "{unit} does not name the turn: {entries:?}"
-        );
+        let found: Vec<&str> =
+            entries.iter().filter(ours).filter_map(|entry| entry["MESSAGE"].as_str()).collect();
+        println!("{unit}: {found:?} with session and turn, of {}", entries.len());
+        assert!(!found.is_empty(), "{unit} does not name the turn: {entries:?}");
     }
 }
 
 async fn nobody_can_read_the_key(lab: &Lab) {
     let secret = KEY.rsplit_once("5ecret").expect("its secret part").1;
-    let everything = run(
-        "journalctl",
-        &["--user", "-o", "json", "--all", "--no-pager"],
-    )
-    .await;
-    assert!(
-        everything.contains("turn accepted"),
-        "the journal can be read"
-    );
+    let everything = run("journalctl", &["--user", "-o", "json", "--all", "--no-pager"]).await;
+    assert!(everything.contains("turn accepted"), "the journal can be read");
     assert!(!everything.contains(secret), "the key is in the journal");
     let properties = systemctl(&["show", "--all", "*"]).await;
-    assert!(
-        properties.contains("parachute-agent@"),
-        "units can be looked at"
-    );
-    assert!(
-        !properties.contains(secret),
-        "the key is in a unit's properties"
-    );
+    assert!(properties.contains("parachute-agent@"), "units can be looked at");
+    assert!(!properties.contains(secret), "the key is in a unit's properties");
     for (pid, line) in processes("/") {
-        assert!(
-            !line.contains(secret),
-            "the key is an argument of {pid}: {line}"
-        );
+        assert!(!line.contains(secret), "the key is an argument of {pid}: {line}");
     }
     for folder in [lab.vault.clone(), state(), runtime()] {
         for file in files(folder) {

@@ -49,11 +49,8 @@ impl Lab {
         let secrets = vault.join(".parachute");
         fs::create_dir_all(&secrets).expect("a folder");
         let api = ScriptedApi::start();
-        let config = format!(
-            "claude_path: {}\nanthropic_base_url: {}\n{config}",
-            claude.display(),
-            api.url
-        );
+        let config =
+            format!("claude_path: {}\nanthropic_base_url: {}\n{config}", claude.display(), api.url);
         fs::write(secrets.join("config.yaml"), config).expect("written");
         let token = secrets.join(".token");
         fs::write(&token, KEY).expect("written");
@@ -63,13 +60,7 @@ impl Lab {
         for name in PROGRAMS {
             fs::copy(program(name), bin.join(name)).expect("copied");
         }
-        let lab = Lab {
-            vault,
-            began: now(),
-            _folder: folder,
-            _api: api,
-            _alone: alone,
-        };
+        let lab = Lab { vault, began: now(), _folder: folder, _api: api, _alone: alone };
         let (bin, vault) = (text(&bin), text(&lab.vault));
         run(&installer(), &["--bin", &bin, "--vault", &vault]).await;
         Some(lab)
@@ -102,9 +93,7 @@ impl Lab {
         let file = state().join("runs").join(session).join("events.jsonl");
         let text = fs::read_to_string(file).expect("a log");
         let lines = text.lines();
-        lines
-            .map(|line| serde_json::from_str(line).expect("a line of the log"))
-            .collect()
+        lines.map(|line| serde_json::from_str(line).expect("a line of the log")).collect()
     }
 
     /// What a unit said since this was installed.
@@ -175,12 +164,7 @@ pub(crate) fn state() -> PathBuf {
 
 fn installer() -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    text(
-        &tests
-            .parent()
-            .expect("a workspace")
-            .join("scripts/install-units"),
-    )
+    text(&tests.parent().expect("a workspace").join("scripts/install-units"))
 }
 
 fn text(path: &Path) -> String {
@@ -211,18 +195,10 @@ impl Drop for Lab {
         // What is of this test alone: nobody else's programs live there.
         let _ = fs::remove_dir_all(state());
         if !failed {
-            assert_eq!(
-                loaded.trim(),
-                "",
-                "loaded after --remove, which said {removed}"
-            );
+            assert_eq!(loaded.trim(), "", "loaded after --remove, which said {removed}");
             assert_eq!(left, [], "runs after --remove");
             let sockets = fs::read_dir(runtime().join("agents"));
-            let sockets = sockets
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|f| f.file_name());
+            let sockets = sockets.into_iter().flatten().flatten().map(|f| f.file_name());
             let ended = |name: &OsString| name.to_string_lossy().ends_with(".sock");
             let sockets: Vec<OsString> = sockets.filter(ended).collect();
             assert!(sockets.is_empty(), "left behind: {sockets:?}");

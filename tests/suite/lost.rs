@@ -22,10 +22,7 @@ async fn a_killed_agent_takes_nothing_else_along() {
     let ran = || std::fs::read_to_string(&mark).unwrap_or_default();
     eventually("the tool runs", async || (ran() == "ran\n").then_some(())).await;
     let before = processes(&unit);
-    assert!(
-        before.iter().any(|(_, line)| line.contains("sleep 1000")),
-        "{before:?}"
-    );
+    assert!(before.iter().any(|(_, line)| line.contains("sleep 1000")), "{before:?}");
     let agent = main_pid(&unit).await.expect("the agent runs");
 
     // Only the agent itself: what it leaves behind is the manager's to end.
@@ -40,10 +37,7 @@ async fn a_killed_agent_takes_nothing_else_along() {
         assert!(said.contains(part), "no `{part}` in: {said}");
     }
     for (pid, line) in processes(&unit) {
-        assert!(
-            !before.iter().any(|(old, _)| *old == pid),
-            "left of it: {pid} {line}"
-        );
+        assert!(!before.iter().any(|(old, _)| *old == pid), "left of it: {pid} {line}");
     }
     let shown = owner.get(&format!("/api/chat/{session}")).await.json();
     assert_eq!(shown["messageCount"], last["messageCount"], "{shown}");
@@ -57,14 +51,8 @@ async fn a_killed_agent_takes_nothing_else_along() {
     assert_ne!(next, agent);
     let programs = processes(&unit);
     let resumes = format!("--resume={session}");
-    assert!(
-        programs.iter().any(|(_, line)| line.contains(&resumes)),
-        "{programs:?}"
-    );
+    assert!(programs.iter().any(|(_, line)| line.contains(&resumes)), "{programs:?}");
     assert_eq!(ran(), "ran\n", "the tool ran once");
     let told = lab.journal(&unit).await;
-    assert!(
-        told.iter().any(|e| e["PARACHUTE_RESUME"] == "true"),
-        "{told:?}"
-    );
+    assert!(told.iter().any(|e| e["PARACHUTE_RESUME"] == "true"), "{told:?}");
 }

@@ -18,14 +18,7 @@ async fn an_agent_beyond_its_memory_dies_alone() {
     let session = stream.session();
     let unit = agent_unit(&session);
     let server = main_pid(SERVICE).await;
-    systemctl(&[
-        "set-property",
-        "--runtime",
-        &unit,
-        "MemoryMax=700M",
-        "MemoryHigh=infinity",
-    ])
-    .await;
+    systemctl(&["set-property", "--runtime", &unit, "MemoryMax=700M", "MemoryHigh=infinity"]).await;
 
     let command = "python3 -c 'x = bytearray(2 << 30); print(len(x))'";
     let call = json!({ "name": "Bash", "input": { "command": command, "description": "Eat" } });

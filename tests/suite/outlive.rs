@@ -107,10 +107,7 @@ async fn a_turn_outlives_its_server() {
     for round in 1..=RESTARTS + KILLS {
         let due = first + round * STEP;
         app_is.wait_for(|at| *at >= due).await.expect("it streams");
-        delta_is
-            .wait_for(|at| *at >= due)
-            .await
-            .expect("it streams");
+        delta_is.wait_for(|at| *at >= due).await.expect("it streams");
         if round.is_multiple_of(5) {
             kill().await;
         } else {
@@ -129,10 +126,7 @@ async fn a_turn_outlives_its_server() {
     assert_eq!(main_pid(&unit).await, agent);
     let status = lab.agent(&session).get("/status").await.json();
     assert_eq!(status["turn"], turn, "the turn goes on without a server");
-    println!(
-        "left alone, the server exited after {:.1?}",
-        leaves.elapsed()
-    );
+    println!("left alone, the server exited after {:.1?}", leaves.elapsed());
     gate.send_replace(true);
 
     // What the app sees at the end is in the database when it sees it.
@@ -158,12 +152,7 @@ async fn a_turn_outlives_its_server() {
 }
 
 fn words(heard: &Heard) -> usize {
-    heard
-        .texts
-        .iter()
-        .map(|text| text.split(' ').count())
-        .max()
-        .unwrap_or(0)
+    heard.texts.iter().map(|text| text.split(' ').count()).max().unwrap_or(0)
 }
 
 /// SIGKILL, and until there is another.
@@ -188,11 +177,9 @@ fn text_of(log: &[Value]) -> String {
 async fn kept(lab: &Lab, session: &str) {
     let database = lab.database();
     let row: (i64, String) = database
-        .query_row(
-            "SELECT message_count, title FROM sessions WHERE id = ?1",
-            [session],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
+        .query_row("SELECT message_count, title FROM sessions WHERE id = ?1", [session], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .expect("the session's row");
     assert_eq!(row, (2, "Count the sea".to_owned()));
     let turns: (i64, String) = database
@@ -205,11 +192,7 @@ async fn kept(lab: &Lab, session: &str) {
     assert_eq!(turns, (1, "done".to_owned()));
     let active = lab.owner().get("/api/chat/active-streams").await.json();
     assert_eq!(active["count"], 0, "{active}");
-    let shown = lab
-        .owner()
-        .get(&format!("/api/chat/{session}"))
-        .await
-        .json();
+    let shown = lab.owner().get(&format!("/api/chat/{session}")).await.json();
     assert_eq!(shown["messageCount"], 2, "{shown}");
     assert_eq!(shown["messages"].as_array().map(Vec::len), Some(2));
 }

@@ -99,11 +99,7 @@ async fn two_hundred_restarts_refuse_nobody() {
 /// From the journal: what of a restart is whose.
 fn where_the_time_goes(entries: &[Value]) {
     let spans = [
-        (
-            "the server stops",
-            "Stopping parachute",
-            "Stopped parachute",
-        ),
+        ("the server stops", "Stopping parachute", "Stopped parachute"),
         ("systemd prepares the next", "Stopped parachute", "starting"),
         ("the server gets ready", "starting", "Started parachute"),
     ];

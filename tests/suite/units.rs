@@ -18,10 +18,7 @@ pub(crate) async fn tried(program: &str, arguments: &[&str]) -> (bool, String) {
     let ran = command.args(arguments).stdin(Stdio::null()).output().await;
     let ran = ran.unwrap_or_else(|e| panic!("{program} does not start: {e}"));
     let out = [ran.stdout, ran.stderr].concat();
-    (
-        ran.status.success(),
-        String::from_utf8_lossy(&out).into_owned(),
-    )
+    (ran.status.success(), String::from_utf8_lossy(&out).into_owned())
 }
 
 /// `systemctl --user …`.
@@ -50,9 +47,7 @@ pub(crate) fn agent_unit(session: &str) -> String {
 pub(crate) async fn journal(unit: &str, since: &str) -> Vec<Value> {
     let asked = ["--user", "-u", unit, "-o", "json", "--all", "--no-pager"];
     let out = run("journalctl", &[&asked[..], &["--since", since]].concat()).await;
-    out.lines()
-        .map(|line| serde_json::from_str(line).expect("the journal's JSON"))
-        .collect()
+    out.lines().map(|line| serde_json::from_str(line).expect("the journal's JSON")).collect()
 }
 
 /// Microseconds since 1970 of a journal entry.
@@ -78,14 +73,7 @@ pub(crate) fn processes(within: &str) -> Vec<(u32, String)> {
         let said = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         // A process that has ended and was not waited for has none.
         let alive = found && !said.is_empty();
-        alive.then(|| {
-            (
-                pid,
-                String::from_utf8_lossy(&said)
-                    .replace('\0', " ")
-                    .to_string(),
-            )
-        })
+        alive.then(|| (pid, String::from_utf8_lossy(&said).replace('\0', " ").to_string()))
     };
     pids.filter_map(ours).collect()
 }

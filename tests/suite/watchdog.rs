@@ -22,10 +22,7 @@ async fn a_server_that_hangs_is_replaced() {
         lab.drop_in(SERVICE, &lines).await;
         systemctl(&["restart", SERVICE]).await;
         let slow = json!({ "tokens": 100, "delay": 0.1, "utf8": true });
-        let mut stream = lab
-            .local()
-            .chat("text=delta", &ask(part, "slow", slow))
-            .await;
+        let mut stream = lab.local().chat("text=delta", &ask(part, "slow", slow)).await;
         assert!(stream.until("text").await, "{:?}", stream.kinds());
         let session = stream.session();
         let unit = agent_unit(&session);
@@ -46,10 +43,7 @@ async fn a_server_that_hangs_is_replaced() {
         println!("{part}: back after {back:.2?}");
         let entries = lab.journal("parachute").await;
         let said = |what: &str| entries.iter().filter(|e| message(e).contains(what)).count();
-        assert!(
-            said("Watchdog timeout") > so_often,
-            "systemd did not kill it"
-        );
+        assert!(said("Watchdog timeout") > so_often, "systemd did not kill it");
         assert!(back < 2 * PERIOD, "two periods are {:?}", 2 * PERIOD);
 
         assert_eq!(main_pid(&unit).await, agent, "the turn is not touched");

@@ -30,19 +30,14 @@ fn comment(rest: &str) -> Option<usize> {
 
 fn literal(rest: &str, before: &str) -> Option<usize> {
     let in_word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    let raw = rest
-        .strip_prefix("br")
-        .or_else(|| rest.strip_prefix('r'))
-        .filter(|_| !in_word);
+    let raw = rest.strip_prefix("br").or_else(|| rest.strip_prefix('r')).filter(|_| !in_word);
     if let Some(opened) = raw {
         let hashes = opened.len() - opened.trim_start_matches('#').len();
         if opened[hashes..].starts_with('"') {
             let close = format!("\"{}", "#".repeat(hashes));
             let start = rest.len() - opened.len() + hashes + 1;
             return Some(
-                rest[start..]
-                    .find(&close)
-                    .map_or(rest.len(), |at| start + at + close.len()),
+                rest[start..].find(&close).map_or(rest.len(), |at| start + at + close.len()),
             );
         }
     }
@@ -73,8 +68,7 @@ fn ended(rest: &str, quote: char) -> usize {
 }
 
 pub(crate) fn words(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
 /// The first word of each item of a `use` group.
@@ -93,11 +87,7 @@ pub(crate) fn group_heads(group: &str) -> Vec<String> {
         }
     }
     heads.push(item);
-    heads
-        .iter()
-        .filter_map(|item| words(item).next())
-        .map(str::to_owned)
-        .collect()
+    heads.iter().filter_map(|item| words(item).next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -107,9 +97,6 @@ fn comments_and_literals_are_no_code() {
         let a = "unsafe \" unsafe"; /* unsafe */ let b = r#"unsafe " unsafe"#;
         let c = '"'; let d = '\''; fn e<'unsafe_>() {} unsafe { br"unsafe" }
     "##;
-    assert_eq!(
-        words(&code(text)).filter(|word| *word == "unsafe").count(),
-        1
-    );
+    assert_eq!(words(&code(text)).filter(|word| *word == "unsafe").count(), 1);
     assert_eq!(code(text).lines().count(), text.lines().count());
 }

@@ -6,10 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ is in the tree")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the tree").to_owned()
 }
 
 /// Every file below `folder` that is not built, hidden or recorded.
@@ -17,19 +14,11 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     for entry in entries {
         let path = entry.expect("a readable folder").path();
-        let name = path
-            .file_name()
-            .expect("it has a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
         if name.starts_with('.') || name == "target" || name == "golden" {
             continue;
         }
-        if path.is_dir() {
-            files(&path, found)
-        } else {
-            found.push(path)
-        }
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
     }
 }
 
@@ -37,11 +26,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 pub(crate) fn read(folders: &[&str], endings: &[&str]) -> Vec<(String, String)> {
     let top = top();
     let mut found = Vec::new();
-    for folder in folders
-        .iter()
-        .map(|folder| top.join(folder))
-        .filter(|folder| folder.is_dir())
-    {
+    for folder in folders.iter().map(|folder| top.join(folder)).filter(|folder| folder.is_dir()) {
         files(&folder, &mut found);
     }
     found.sort();
@@ -50,11 +35,7 @@ pub(crate) fn read(folders: &[&str], endings: &[&str]) -> Vec<(String, String)> 
         inner.to_string_lossy().into_owned()
     };
     let wanted = |path: &PathBuf| {
-        let ending = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         endings.is_empty() || endings.contains(&ending.as_str())
     };
     let read = |path: PathBuf| Some((shown(&path), fs::read_to_string(&path).ok()?));
@@ -75,21 +56,11 @@ pub(crate) fn is_test(path: &str) -> bool {
 pub(crate) fn tables(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut name = String::new();
-    for line in text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#'))
-    {
-        if let Some(header) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             name = header.to_owned();
         } else if line.contains('=') {
-            tables
-                .entry(name.clone())
-                .or_default()
-                .push(line.to_owned());
+            tables.entry(name.clone()).or_default().push(line.to_owned());
         }
     }
     tables
@@ -116,9 +87,7 @@ pub(crate) struct Member {
 
 pub(crate) fn members() -> Vec<Member> {
     let manifests = read(&["src", "tests"], &["toml"]);
-    let manifests = manifests
-        .into_iter()
-        .filter(|(path, _)| path.ends_with("/Cargo.toml"));
+    let manifests = manifests.into_iter().filter(|(path, _)| path.ends_with("/Cargo.toml"));
     let member = |(path, text): (String, String)| {
         let mut dependencies = Vec::new();
         for (table, lines) in tables(&text) {
@@ -129,10 +98,7 @@ pub(crate) fn members() -> Vec<Member> {
                 }
             }
         }
-        Member {
-            folder: path.trim_end_matches("/Cargo.toml").to_owned(),
-            dependencies,
-        }
+        Member { folder: path.trim_end_matches("/Cargo.toml").to_owned(), dependencies }
     };
     manifests.map(member).collect()
 }
@@ -140,10 +106,8 @@ pub(crate) fn members() -> Vec<Member> {
 /// The folder of the member that a file belongs to: the innermost, as members may lie in one
 /// another.
 pub(crate) fn owner<'a>(members: &'a [Member], path: &str) -> Option<&'a str> {
-    let holds = |folder: &&str| {
-        path.strip_prefix(*folder)
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
+    let holds =
+        |folder: &&str| path.strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'));
     let folders = members.iter().map(|member| member.folder.as_str());
     folders.filter(holds).max_by_key(|folder| folder.len())
 }

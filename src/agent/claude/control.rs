@@ -47,10 +47,7 @@ pub(crate) fn interrupt() -> Vec<u8> {
 
 /// Lets a call run; the CLI wants its input back.
 pub(crate) fn allow(request: &str, input: &Map<String, Value>) -> Vec<u8> {
-    success(
-        request,
-        &json!({ "behavior": "allow", "updatedInput": input }),
-    )
+    success(request, &json!({ "behavior": "allow", "updatedInput": input }))
 }
 
 /// Refuses a call; the model is told why and goes on.

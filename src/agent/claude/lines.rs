@@ -17,37 +17,15 @@ pub(crate) enum Line<'a> {
     /// A content block of a message, whole; text in it was streamed before, or was not.
     Assistant(Assistant),
     /// What a tool answered.
-    ToolResult {
-        id: String,
-        content: String,
-        is_error: bool,
-    },
+    ToolResult { id: String, content: String, is_error: bool },
     /// The CLI is ready for a turn.
-    Init {
-        tools: Vec<String>,
-        permission_mode: Option<String>,
-        version: Option<String>,
-    },
+    Init { tools: Vec<String>, permission_mode: Option<String>, version: Option<String> },
     /// The model's service failed and is asked again.
-    Retry {
-        attempt: u64,
-        of: u64,
-        status: Option<u64>,
-        error: String,
-        delay_ms: f64,
-    },
+    Retry { attempt: u64, of: u64, status: Option<u64>, error: String, delay_ms: f64 },
     /// How near a limit is.
-    RateLimit {
-        status: String,
-        kind: String,
-        utilization: Option<f64>,
-    },
+    RateLimit { status: String, kind: String, utilization: Option<f64> },
     /// The CLI asks us; the rest of it is in the request.
-    Asks {
-        request: String,
-        subtype: String,
-        body: Map<String, Value>,
-    },
+    Asks { request: String, subtype: String, body: Map<String, Value> },
     /// The CLI takes a question back.
     Withdrawn(String),
     /// A prompt was dealt with.
@@ -147,22 +125,10 @@ fn pieces(line: &[u8]) -> Option<Line<'_>> {
         let nested = piece.parent_tool_use_id.is_some();
         return Some(match (piece.event.delta, nested) {
             (_, true) => Line::Other,
-            (
-                Delta {
-                    kind,
-                    text: Some(text),
-                    ..
-                },
-                _,
-            ) if kind == "text_delta" => Line::Text(text),
-            (
-                Delta {
-                    kind,
-                    thinking: Some(t),
-                    ..
-                },
-                _,
-            ) if kind == "thinking_delta" => Line::Thinking(piece.event.index, t),
+            (Delta { kind, text: Some(text), .. }, _) if kind == "text_delta" => Line::Text(text),
+            (Delta { kind, thinking: Some(t), .. }, _) if kind == "thinking_delta" => {
+                Line::Thinking(piece.event.index, t)
+            }
             _ => Line::Other,
         });
     }
@@ -235,10 +201,7 @@ fn stream_event(line: &Map<String, Value>) -> Line<'static> {
         return Line::Other;
     }
     let message = object(event, "message");
-    Line::MessageStart {
-        id: text(message, "id").into(),
-        model: some(message, "model"),
-    }
+    Line::MessageStart { id: text(message, "id").into(), model: some(message, "model") }
 }
 
 fn assistant(line: &Map<String, Value>) -> Line<'static> {
@@ -252,14 +215,8 @@ fn assistant(line: &Map<String, Value>) -> Line<'static> {
     let blocks = message.get("content").and_then(Value::as_array);
     for block in blocks.into_iter().flatten().filter_map(Value::as_object) {
         match text(block, "type") {
-            "text" => out
-                .text
-                .get_or_insert_default()
-                .push_str(text(block, "text")),
-            "thinking" => out
-                .thinking
-                .get_or_insert_default()
-                .push_str(text(block, "thinking")),
+            "text" => out.text.get_or_insert_default().push_str(text(block, "text")),
+            "thinking" => out.thinking.get_or_insert_default().push_str(text(block, "thinking")),
             "tool_use" => out.tools.push((
                 text(block, "id").into(),
                 text(block, "name").into(),
@@ -272,26 +229,15 @@ fn assistant(line: &Map<String, Value>) -> Line<'static> {
 }
 
 fn tool_result(line: &Map<String, Value>) -> Line<'static> {
-    let replay = line
-        .get("isReplay")
-        .and_then(Value::as_bool)
-        .unwrap_or_default();
-    let blocks = object(line, "message")
-        .get("content")
-        .and_then(Value::as_array);
+    let replay = line.get("isReplay").and_then(Value::as_bool).unwrap_or_default();
+    let blocks = object(line, "message").get("content").and_then(Value::as_array);
     let mut blocks = blocks.into_iter().flatten().filter_map(Value::as_object);
     // The CLI sends one result a line.
-    match blocks
-        .find(|b| text(b, "type") == "tool_result")
-        .filter(|_| !replay)
-    {
+    match blocks.find(|b| text(b, "type") == "tool_result").filter(|_| !replay) {
         Some(block) => Line::ToolResult {
             id: text(block, "tool_use_id").into(),
             content: plain(block.get("content")),
-            is_error: block
-                .get("is_error")
-                .and_then(Value::as_bool)
-                .unwrap_or_default(),
+            is_error: block.get("is_error").and_then(Value::as_bool).unwrap_or_default(),
         },
         None => Line::Other,
     }
@@ -304,10 +250,7 @@ fn plain(content: Option<&Value>) -> String {
         Some(Value::Array(blocks)) => {
             let of_block = |block: &Value| match block.get("text").and_then(Value::as_str) {
                 Some(text) => text.to_owned(),
-                None => format!(
-                    "[{}]",
-                    block.get("type").and_then(Value::as_str).unwrap_or("?")
-                ),
+                None => format!("[{}]", block.get("type").and_then(Value::as_str).unwrap_or("?")),
             };
             blocks.iter().map(of_block).collect::<Vec<_>>().join("\n")
         }
@@ -326,10 +269,7 @@ fn system(line: &Map<String, Value>) -> Line<'static> {
         "api_retry" => Line::Retry {
             attempt: number(line, "attempt") as u64,
             of: number(line, "max_retries") as u64,
-            status: line
-                .get("error_status")
-                .and_then(Value::as_f64)
-                .map(|n| n as u64),
+            status: line.get("error_status").and_then(Value::as_f64).map(|n| n as u64),
             error: text(line, "error").into(),
             delay_ms: number(line, "retry_delay_ms"),
         },
@@ -342,10 +282,7 @@ fn system(line: &Map<String, Value>) -> Line<'static> {
 }
 
 fn rate_limit(line: &Map<String, Value>) -> Line<'static> {
-    let info = line
-        .get("rate_limit_info")
-        .and_then(Value::as_object)
-        .unwrap_or(line);
+    let info = line.get("rate_limit_info").and_then(Value::as_object).unwrap_or(line);
     Line::RateLimit {
         status: text(info, "status").into(),
         kind: text(info, "rateLimitType").into(),
@@ -356,28 +293,18 @@ fn rate_limit(line: &Map<String, Value>) -> Line<'static> {
 fn asks(line: &Map<String, Value>) -> Line<'static> {
     let body = object(line, "request").clone();
     let subtype = text(&body, "subtype").to_owned();
-    Line::Asks {
-        request: text(line, "request_id").into(),
-        subtype,
-        body,
-    }
+    Line::Asks { request: text(line, "request_id").into(), subtype, body }
 }
 
 fn result(line: &Map<String, Value>) -> Ended {
     let usage = object(line, "usage");
     Ended {
-        is_error: line
-            .get("is_error")
-            .and_then(Value::as_bool)
-            .unwrap_or_default(),
+        is_error: line.get("is_error").and_then(Value::as_bool).unwrap_or_default(),
         subtype: text(line, "subtype").into(),
         reason: text(line, "terminal_reason").into(),
         text: text(line, "result").into(),
         errors: strings(line, "errors").unwrap_or_default(),
-        status: line
-            .get("api_error_status")
-            .and_then(Value::as_f64)
-            .map(|n| n as u64),
+        status: line.get("api_error_status").and_then(Value::as_f64).map(|n| n as u64),
         prompts: strings(line, "user_message_uuids"),
         input_tokens: number(usage, "input_tokens") as i64,
         output_tokens: number(usage, "output_tokens") as i64,
@@ -401,13 +328,7 @@ fn number(map: &Map<String, Value>, name: &str) -> f64 {
 
 fn strings(map: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
     let listed = map.get(name)?.as_array()?;
-    Some(
-        listed
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-    )
+    Some(listed.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 fn object<'v>(map: &'v Map<String, Value>, name: &str) -> &'v Map<String, Value> {
@@ -422,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_piece_of_text_is_cut_out_and_a_subagents_is_not() {
-        let line = br#"{"type":"stream_event","event":{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\"b"}},"parent_tool_use_id":null}"#;
+        let line = br#"{"type":"stream_event","event":{"type":"content_block_delta","index":0,
+            "delta":{"type":"text_delta","text":"a\"b"}},"parent_tool_use_id":null}"#;
         assert_eq!(read(line), Some(Line::Text("a\"b".into())));
         let nested = String::from_utf8_lossy(line).replace("null", "\"toolu_1\"");
         assert_eq!(read(nested.as_bytes()), Some(Line::Other));
@@ -430,10 +352,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_passes_and_what_is_no_protocol_does_not() {
-        assert_eq!(
-            read(br#"{"type":"newly_invented","x":[1]}"#),
-            Some(Line::Other)
-        );
+        assert_eq!(read(br#"{"type":"newly_invented","x":[1]}"#), Some(Line::Other));
         assert!(read(br#"{"type":"result","usage":{"input_tokens":1.5}}"#).is_some());
         assert_eq!(read(b"npm warn something"), None);
         assert_eq!(read(b"[1,2]"), None);
@@ -441,7 +360,8 @@ mod tests {
 
     #[test]
     fn half_a_character_costs_that_character_and_not_the_line() {
-        let line = r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"a\ud83d b \ud83d\ude00 \\ud83d"}]}}"#;
+        let line = r#"{"type":"user","message":{"content":[{"type":"tool_result",
+            "tool_use_id":"t","content":"a\ud83d b \ud83d\ude00 \\ud83d"}]}}"#;
         let Some(Line::ToolResult { content, .. }) = read(line.as_bytes()) else {
             panic!("not read")
         };

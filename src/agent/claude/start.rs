@@ -39,10 +39,7 @@ pub(crate) enum Heard {
     /// A line longer than the bound; the process is of no more use.
     TooLong,
     /// It has ended; the last of its error output.
-    Ended {
-        status: Option<ExitStatus>,
-        stderr: String,
-    },
+    Ended { status: Option<ExitStatus>, stderr: String },
 }
 
 /// A running CLI of one session.
@@ -103,12 +100,8 @@ impl Claude {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut process = command
-            .spawn()
-            .map_err(|e| StartError::NotThere(program.clone(), e))?;
-        let pid = process
-            .id()
-            .expect("a child that was not awaited has its id");
+        let mut process = command.spawn().map_err(|e| StartError::NotThere(program.clone(), e))?;
+        let pid = process.id().expect("a child that was not awaited has its id");
         let stdin = process.stdin.take().expect("piped above");
         let stdout = process.stdout.take().expect("piped above");
         let stderr = process.stderr.take().expect("piped above");
@@ -117,13 +110,7 @@ impl Claude {
         tokio::spawn(write(stdin, writes));
         tokio::spawn(read(process, stdout, stderr, tell));
         tracing::info!(pid, program = %program.display(), resume, "started the Claude CLI");
-        Ok(Claude {
-            setup: setup.clone(),
-            pid,
-            heard,
-            to,
-            ended: false,
-        })
+        Ok(Claude { setup: setup.clone(), pid, heard, to, ended: false })
     }
 
     /// Queues a line. False: it does not read any more.
@@ -137,10 +124,7 @@ impl Claude {
             return std::future::pending().await;
         }
         let heard = self.heard.recv().await;
-        let heard = heard.unwrap_or(Heard::Ended {
-            status: None,
-            stderr: String::new(),
-        });
+        let heard = heard.unwrap_or(Heard::Ended { status: None, stderr: String::new() });
         self.ended = matches!(heard, Heard::Ended { .. });
         heard
     }
@@ -162,10 +146,7 @@ impl Claude {
         let (closed, _) = mpsc::channel(1);
         drop(std::mem::replace(&mut self.to, closed));
         for next in [Some(Signal::Terminate), Some(Signal::Kill), None] {
-            if tokio::time::timeout(STOP_STEP, self.drained())
-                .await
-                .is_ok()
-            {
+            if tokio::time::timeout(STOP_STEP, self.drained()).await.is_ok() {
                 return;
             }
             let Some(signal) = next else { break };
@@ -232,11 +213,7 @@ async fn read(
     let status = process.wait().await.ok();
     // A tool's command that outlives the CLI may hold the pipe open; a moment is enough.
     let _ = tokio::time::timeout(std::time::Duration::from_millis(200), errors).await;
-    let stderr = last
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .trim()
-        .to_owned();
+    let stderr = last.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned();
     let _ = tell.send(Heard::Ended { status, stderr }).await;
 }
 
@@ -246,9 +223,7 @@ async fn keep_last(mut stderr: ChildStderr, last: Arc<Mutex<String>>) {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         last.push_str(&String::from_utf8_lossy(&piece[..read]));
         let over = last.len().saturating_sub(STDERR_BYTES_MAX);
-        let cut = (over..last.len())
-            .find(|i| last.is_char_boundary(*i))
-            .unwrap_or(0);
+        let cut = (over..last.len()).find(|i| last.is_char_boundary(*i)).unwrap_or(0);
         last.drain(..cut);
     }
 }
@@ -258,22 +233,12 @@ fn find(explicit: Option<&str>) -> Result<PathBuf, StartError> {
     if let Some(path) = explicit {
         let path = PathBuf::from(path);
         let here = std::fs::metadata(&path);
-        return here
-            .map(|_| path.clone())
-            .map_err(|e| StartError::NotThere(path, e));
+        return here.map(|_| path.clone()).map_err(|e| StartError::NotThere(path, e));
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| PATH_OTHERWISE.into());
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let usual = [
-        ".local/bin",
-        ".claude/local",
-        ".npm-global/bin",
-        ".bun/bin",
-        "node_modules/.bin",
-    ];
-    let at_home = home
-        .iter()
-        .flat_map(|home| usual.iter().map(|dir| home.join(dir)));
+    let usual = [".local/bin", ".claude/local", ".npm-global/bin", ".bun/bin", "node_modules/.bin"];
+    let at_home = home.iter().flat_map(|home| usual.iter().map(|dir| home.join(dir)));
     let everywhere = ["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from);
     std::env::split_paths(&path)
         .chain(at_home)
@@ -302,10 +267,7 @@ fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
     .into();
     out.push(format!("--permission-mode={mode}"));
     // `--flag=value` throughout: a value that begins with a dash stays a value.
-    out.push(format!(
-        "--{}={session}",
-        if resume { "resume" } else { "session-id" }
-    ));
+    out.push(format!("--{}={session}", if resume { "resume" } else { "session-id" }));
     out.extend(setup.model.iter().map(|m| format!("--model={m}")));
     out
 }
@@ -344,9 +306,6 @@ pub(crate) fn transcript_exists(session: &str) -> bool {
         return false;
     };
     let file = format!("{session}.jsonl");
-    let projects = std::fs::read_dir(root.join("projects"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let projects = std::fs::read_dir(root.join("projects")).into_iter().flatten().flatten();
     projects.map(|p| p.path().join(&file)).any(|f| f.is_file())
 }

@@ -71,9 +71,7 @@ impl Ask {
             // `{session}-q-{tool_use id}` by the contract.
             Ask::Questions { request_id, .. } => {
                 request_id == id
-                    || request_id
-                        .rsplit_once("-q-")
-                        .is_some_and(|(_, call)| call == id)
+                    || request_id.rsplit_once("-q-").is_some_and(|(_, call)| call == id)
             }
         }
     }
@@ -88,10 +86,7 @@ impl Ask {
                 request.timeout_seconds,
             ),
             Ask::Questions { open, .. } => {
-                let first = open
-                    .first()
-                    .map(|question| line(&question.text))
-                    .unwrap_or_default();
+                let first = open.first().map(|question| line(&question.text)).unwrap_or_default();
                 format!("the model asks: {first}; without an answer it goes on after a while")
             }
         }
@@ -101,10 +96,9 @@ impl Ask {
     pub(crate) fn prompt(&self, ink: Ink) -> String {
         match self {
             Ask::Permission(request) => permission(request, ink),
-            Ask::Questions { open, .. } => open
-                .first()
-                .map(|question| question.prompt(ink))
-                .unwrap_or_default(),
+            Ask::Questions { open, .. } => {
+                open.first().map(|question| question.prompt(ink)).unwrap_or_default()
+            }
         }
     }
 
@@ -112,11 +106,7 @@ impl Ask {
     pub(crate) fn take(&mut self, typed: &str) -> Step {
         match self {
             Ask::Permission(request) => decide(request, typed),
-            Ask::Questions {
-                request_id,
-                open,
-                answers,
-            } => {
+            Ask::Questions { request_id, open, answers } => {
                 let Some(question) = open.first() else {
                     return Step::Next;
                 };
@@ -130,20 +120,14 @@ impl Ask {
                     return Step::Next;
                 }
                 let body = json!({ "request_id": request_id, "answers": answers });
-                Step::Tell {
-                    path: "answer",
-                    body,
-                }
+                Step::Tell { path: "answer", body }
             }
         }
     }
 }
 
 fn permission(request: &PermissionRequest, ink: Ink) -> String {
-    let mut text = format!(
-        "\n{} asks for permission:\n",
-        ink.bold(&line(&request.tool_name))
-    );
+    let mut text = format!("\n{} asks for permission:\n", ink.bold(&line(&request.tool_name)));
     for row in plain(&what(request)).lines() {
         text += &format!("    {row}\n");
     }
@@ -162,10 +146,7 @@ fn what(request: &PermissionRequest) -> String {
     if let Some(command) = request.input.get("command").and_then(Value::as_str) {
         return command.to_owned();
     }
-    let input = clip(
-        &Value::from(request.input.clone()).to_string(),
-        INPUT_CHARS_MAX,
-    );
+    let input = clip(&Value::from(request.input.clone()).to_string(), INPUT_CHARS_MAX);
     match &request.file_path {
         Some(path) => format!("{path}\n{input}"),
         None => input,
@@ -203,10 +184,7 @@ fn pattern(request: &PermissionRequest) -> Option<String> {
         return Some(tool.clone());
     }
     let command = request.input.get("command")?.as_str()?;
-    let word = command
-        .split_whitespace()
-        .next()
-        .filter(|word| simple(word, "_-./"))?;
+    let word = command.split_whitespace().next().filter(|word| simple(word, "_-./"))?;
     let several = command.contains([';', '&', '|', '<', '>', '`', '$', '(', '\n']);
     (!several).then(|| format!("{SHELL}({word} *)"))
 }
@@ -247,20 +225,13 @@ impl Question {
             return Err("an answer is a number or some words");
         }
         let parts = typed.split([',', ' ']).filter(|part| !part.is_empty());
-        let Ok(numbers) = parts
-            .map(str::parse::<usize>)
-            .collect::<Result<Vec<_>, _>>()
-        else {
+        let Ok(numbers) = parts.map(str::parse::<usize>).collect::<Result<Vec<_>, _>>() else {
             return Ok(typed.into());
         };
         if self.options.is_empty() {
             return Ok(typed.into());
         }
-        let label = |number: &usize| {
-            self.options
-                .get(number.checked_sub(1)?)
-                .map(|o| o.0.clone())
-        };
+        let label = |number: &usize| self.options.get(number.checked_sub(1)?).map(|o| o.0.clone());
         let labels: Option<Vec<String>> = numbers.iter().map(label).collect();
         match labels {
             None => Err("there is no option of that number"),
@@ -296,17 +267,9 @@ mod tests {
     fn always_is_as_narrow_as_can_be_said() {
         let of = |command| pattern(&shell(command));
         assert_eq!(of("git status"), Some("Bash(git *)".into()));
-        for several in [
-            "git a; rm -rf /",
-            "a && b",
-            "a | b",
-            "a > b",
-            "$(x) y",
-            "`x`",
-            "a\nb",
-            "",
-            "*",
-        ] {
+        for several in
+            ["git a; rm -rf /", "a && b", "a | b", "a > b", "$(x) y", "`x`", "a\nb", "", "*"]
+        {
             assert_eq!(of(several), None, "{several}");
         }
         assert_eq!(pattern(&request("Write", json!({}))), Some("Write".into()));
@@ -320,20 +283,11 @@ mod tests {
         for (typed, step) in [
             ("", Step::Again("y, n or a")),
             ("yep", Step::Again("y, n or a")),
-            (
-                " Y ",
-                tell(
-                    "permissions/grant",
-                    json!({"requestId": "s-1", "pattern": null}),
-                ),
-            ),
+            (" Y ", tell("permissions/grant", json!({"requestId": "s-1", "pattern": null}))),
             ("no", tell("permissions/deny", json!({"requestId": "s-1"}))),
             (
                 "always",
-                tell(
-                    "permissions/grant",
-                    json!({"requestId": "s-1", "pattern": "Bash(git *)"}),
-                ),
+                tell("permissions/grant", json!({"requestId": "s-1", "pattern": "Bash(git *)"})),
             ),
         ] {
             assert_eq!(ask.take(typed), step, "{typed:?}");
@@ -369,13 +323,7 @@ mod tests {
         assert_eq!(ask.take("1, 3"), Step::Next);
         let answers = json!({"Which?": "B", "Several?": ["X", "Z"], "Free?": "42"});
         let body = json!({"request_id": "s-q-toolu_9", "answers": answers});
-        assert_eq!(
-            ask.take("42"),
-            Step::Tell {
-                path: "answer",
-                body
-            }
-        );
+        assert_eq!(ask.take("42"), Step::Tell { path: "answer", body });
         assert!(Ask::questions("x", &[json!({})]).is_none());
     }
 }

@@ -50,11 +50,7 @@ struct Line {
 
 impl Line {
     fn new(body: Incoming) -> Line {
-        Line {
-            body,
-            parser: Parser::default(),
-            since: Instant::now(),
-        }
+        Line { body, parser: Parser::default(), since: Instant::now() }
     }
 }
 
@@ -62,14 +58,7 @@ impl Feed {
     /// From the stream that answers `POST /api/chat`.
     pub(crate) fn new(client: Client, body: Incoming) -> Feed {
         let line = Some(Line::new(body));
-        Feed {
-            client,
-            session: None,
-            last: None,
-            line,
-            ready: VecDeque::new(),
-            tries: 0,
-        }
+        Feed { client, session: None, last: None, line, ready: VecDeque::new(), tries: 0 }
     }
 
     /// The session, once an event named it: without, nothing can be taken up again.
@@ -106,11 +95,7 @@ impl Feed {
     }
 
     fn broke(&mut self, cause: String) -> News {
-        if self
-            .line
-            .take()
-            .is_some_and(|line| line.since.elapsed() >= GOOD)
-        {
+        if self.line.take().is_some_and(|line| line.since.elapsed() >= GOOD) {
             self.tries = 0;
         }
         News::Broken(cause)

@@ -95,12 +95,7 @@ fn directory(dir: &std::path::Path) -> Result<String, Fail> {
     let absolute = std::path::absolute(dir)
         .map_err(|e| Fail::usage(format!("--dir {}: {e}", dir.display()), "name a folder"))?;
     let text = absolute.into_os_string().into_string();
-    text.map_err(|_| {
-        Fail::usage(
-            "--dir holds a path that is not UTF-8",
-            "name another folder",
-        )
-    })
+    text.map_err(|_| Fail::usage("--dir holds a path that is not UTF-8", "name another folder"))
 }
 
 fn message(args: &ChatArgs) -> Result<String, Fail> {
@@ -119,29 +114,13 @@ fn message(args: &ChatArgs) -> Result<String, Fail> {
 
 fn piped() -> Result<String, Fail> {
     let mut text = Vec::new();
-    let read = stdin()
-        .lock()
-        .take(MESSAGE_BYTES_MAX + 1)
-        .read_to_end(&mut text);
-    let whole = |e| {
-        Fail::local(
-            format!("cannot read the message: {e}"),
-            "give it as an argument",
-        )
-    };
+    let read = stdin().lock().take(MESSAGE_BYTES_MAX + 1).read_to_end(&mut text);
+    let whole = |e| Fail::local(format!("cannot read the message: {e}"), "give it as an argument");
     if read.map_err(whole)? as u64 > MESSAGE_BYTES_MAX {
         let said = format!("the message is longer than {} MiB", MESSAGE_BYTES_MAX >> 20);
-        return Err(Fail::usage(
-            said,
-            "put it into a file of the vault and name that",
-        ));
+        return Err(Fail::usage(said, "put it into a file of the vault and name that"));
     }
-    let unfit = |_| {
-        Fail::usage(
-            "the message is not UTF-8",
-            "convert it, for example with iconv",
-        )
-    };
+    let unfit = |_| Fail::usage("the message is not UTF-8", "convert it, for example with iconv");
     String::from_utf8(text).map_err(unfit)
 }
 
@@ -149,9 +128,7 @@ fn piped() -> Result<String, Fail> {
 /// session is known.
 async fn leave_early(client: &Client, session: Option<&SessionId>) -> Result<u8, Fail> {
     if let Some(session) = session {
-        client
-            .ask::<Value>(Request::post(format!("/api/chat/{session}/abort")))
-            .await?;
+        client.ask::<Value>(Request::post(format!("/api/chat/{session}/abort"))).await?;
     }
     Ok(exit::ABORTED)
 }
@@ -229,12 +206,7 @@ impl Turn {
 
     /// Learns the session and the turn.
     fn begin(&mut self, event: &ChatEvent) -> Result<(), Fail> {
-        let ChatEvent::Session {
-            session_id,
-            turn_id,
-            ..
-        } = event
-        else {
+        let ChatEvent::Session { session_id, turn_id, .. } = event else {
             return Ok(());
         };
         if self.turn_id.as_ref().is_some_and(|own| own != turn_id) {
@@ -254,15 +226,10 @@ impl Turn {
             ChatEvent::PermissionRequest(request) => {
                 self.keep(Some(Ask::Permission(request.clone())))
             }
-            ChatEvent::UserQuestion {
-                request_id,
-                questions,
-                ..
-            } => self.keep(Ask::questions(request_id, questions)),
-            ChatEvent::PermissionDenied {
-                request_id: Some(id),
-                ..
-            } => self.settled(id),
+            ChatEvent::UserQuestion { request_id, questions, .. } => {
+                self.keep(Ask::questions(request_id, questions))
+            }
+            ChatEvent::PermissionDenied { request_id: Some(id), .. } => self.settled(id),
             ChatEvent::ToolResult { tool_use_id, .. } => self.settled(tool_use_id),
             _ => Ok(()),
         }
@@ -274,11 +241,7 @@ impl Turn {
             return Ok(self.screen.aside(&format!("  ? {}", ask.line()))?);
         }
         self.asks.push_back(ask);
-        if self.asks.len() == 1 {
-            self.prompt()
-        } else {
-            Ok(())
-        }
+        if self.asks.len() == 1 { self.prompt() } else { Ok(()) }
     }
 
     fn settled(&mut self, id: &str) -> Result<(), Fail> {
@@ -311,9 +274,7 @@ impl Turn {
             // The end of input: nobody is there to be asked any more.
             self.typed = None;
             let said: Vec<String> = self.asks.drain(..).map(|ask| ask.line()).collect();
-            return Ok(said
-                .iter()
-                .try_for_each(|l| self.screen.aside(&format!("  ? {l}")))?);
+            return Ok(said.iter().try_for_each(|l| self.screen.aside(&format!("  ? {l}")))?);
         };
         let Some(ask) = self.asks.front_mut() else {
             return Ok(());
@@ -340,19 +301,13 @@ impl Turn {
         self.asks.clear();
         self.post("abort", &Value::Null);
         self.screen.ask("\n")?;
-        Ok(self
-            .screen
-            .aside("stopping the turn; Ctrl-C again leaves it to itself")?)
+        Ok(self.screen.aside("stopping the turn; Ctrl-C again leaves it to itself")?)
     }
 
     fn post(&mut self, path: &str, body: &Value) {
         let Some(session) = &self.session else { return };
         let request = Request::post(format!("/api/chat/{session}/{path}"));
-        let request = if body.is_null() {
-            request
-        } else {
-            request.json(body)
-        };
+        let request = if body.is_null() { request } else { request.json(body) };
         self.posts.spawn(deliver(self.client.clone(), request));
     }
 

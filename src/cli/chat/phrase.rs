@@ -30,11 +30,7 @@ pub(crate) fn call(name: &str, input: &Map<String, Value>) -> String {
 
 /// A result: its first line, and how many there are.
 pub(crate) fn result(content: &str, is_error: bool) -> String {
-    let first = content
-        .lines()
-        .map(line)
-        .find(|text| !text.is_empty())
-        .unwrap_or_default();
+    let first = content.lines().map(line).find(|text| !text.is_empty()).unwrap_or_default();
     let lines = content.lines().count();
     let begin = if is_error { "failed: " } else { "" };
     match lines {
@@ -56,18 +52,9 @@ mod tests {
 
     #[test]
     fn a_call_says_what_it_is_about() {
-        assert_eq!(
-            said("Bash", json!({"description": "d", "command": "ls"})),
-            "Bash ls"
-        );
-        assert_eq!(
-            said("mcp__x", json!({"n": 1, "other": "word"})),
-            "mcp__x word"
-        );
-        assert_eq!(
-            said("TodoWrite", json!({"todos": [1]})),
-            "TodoWrite {\"todos\":[1]}"
-        );
+        assert_eq!(said("Bash", json!({"description": "d", "command": "ls"})), "Bash ls");
+        assert_eq!(said("mcp__x", json!({"n": 1, "other": "word"})), "mcp__x word");
+        assert_eq!(said("TodoWrite", json!({"todos": [1]})), "TodoWrite {\"todos\":[1]}");
         assert_eq!(said("ExitPlanMode", json!({})), "ExitPlanMode");
     }
 

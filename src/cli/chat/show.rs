@@ -50,15 +50,7 @@ impl<O: Write, E: Write> Screen<O, E> {
     /// On these streams.
     pub(crate) fn new(out: O, err: E, look: Look) -> Screen<O, E> {
         let said = Some(String::new());
-        Screen {
-            out,
-            err,
-            look,
-            mid_line: false,
-            mid_thought: false,
-            block: None,
-            said,
-        }
+        Screen { out, err, look, mid_line: false, mid_thought: false, block: None, said }
     }
 
     /// Shows an event that is known; `data` is its text as it came.
@@ -69,11 +61,7 @@ impl<O: Write, E: Write> Screen<O, E> {
         match event {
             ChatEvent::Text { delta, .. } => self.text(delta),
             ChatEvent::TextReset { content } => self.reset(content),
-            ChatEvent::Thinking {
-                content,
-                delta,
-                block,
-            } if self.look.thinking => {
+            ChatEvent::Thinking { content, delta, block } if self.look.thinking => {
                 let text = delta.as_deref().or(content.as_deref()).unwrap_or_default();
                 self.thought(text, *block)
             }
@@ -82,26 +70,19 @@ impl<O: Write, E: Write> Screen<O, E> {
                 self.said = Some(String::new());
                 self.aside(&format!("  → {}", phrase::call(&tool.name, &tool.input)))
             }
-            ChatEvent::ToolResult {
-                content, is_error, ..
-            } => self.aside(&format!("  ← {}", phrase::result(content, *is_error))),
-            ChatEvent::PermissionDenied {
-                tool_name, message, ..
-            } => self.aside(&format!("  × {tool_name}: {message}")),
-            ChatEvent::UserMessage {
-                content,
-                injected: true,
-            } => self.aside(&format!("  + {content}")),
-            ChatEvent::Warning {
-                title,
-                message,
-                details,
-                ..
-            } => {
+            ChatEvent::ToolResult { content, is_error, .. } => {
+                self.aside(&format!("  ← {}", phrase::result(content, *is_error)))
+            }
+            ChatEvent::PermissionDenied { tool_name, message, .. } => {
+                self.aside(&format!("  × {tool_name}: {message}"))
+            }
+            ChatEvent::UserMessage { content, injected: true } => {
+                self.aside(&format!("  + {content}"))
+            }
+            ChatEvent::Warning { title, message, details, .. } => {
                 self.aside(&format!("  ! {title}: {message}"))?;
                 let more = details.as_deref().unwrap_or_default();
-                more.iter()
-                    .try_for_each(|detail| self.aside(&format!("    {detail}")))
+                more.iter().try_for_each(|detail| self.aside(&format!("    {detail}")))
             }
             ChatEvent::Reset { message, .. } => self.aside(&format!("  ! {message}")),
             _ if event.is_last() => self.end(event),
@@ -111,22 +92,14 @@ impl<O: Write, E: Write> Screen<O, E> {
 
     /// Shows an event that is not known: only `--json` can.
     pub(crate) fn unknown(&mut self, data: &str) -> io::Result<()> {
-        if self.look.json {
-            self.raw(data)
-        } else {
-            Ok(())
-        }
+        if self.look.json { self.raw(data) } else { Ok(()) }
     }
 
     /// One dim line on standard error.
     pub(crate) fn aside(&mut self, text: &str) -> io::Result<()> {
         self.leave()?;
         let margin = &text[..text.len() - text.trim_start().len()];
-        let most = self
-            .look
-            .columns
-            .unwrap_or(COLUMNS)
-            .saturating_sub(margin.len());
+        let most = self.look.columns.unwrap_or(COLUMNS).saturating_sub(margin.len());
         let text = clip(&line(text), most.max(20));
         writeln!(self.err, "{margin}{}", self.look.ink.dim(&text))
     }
@@ -236,11 +209,7 @@ impl<O: Write, E: Write> Screen<O, E> {
 
     /// Before a line on standard error: a terminal shows both streams in one column.
     fn leave(&mut self) -> io::Result<()> {
-        if self.look.terminal {
-            self.end_line()
-        } else {
-            self.end_thought()
-        }
+        if self.look.terminal { self.end_line() } else { self.end_thought() }
     }
 
     fn end_thought(&mut self) -> io::Result<()> {
@@ -271,11 +240,7 @@ fn summary(done: &Done) -> Option<String> {
     if let Some(cost) = done.usage.cost_usd {
         parts.push(format!("${cost:.4}"));
     }
-    if let Some(denials) = done
-        .permission_denials
-        .as_ref()
-        .filter(|denials| !denials.is_empty())
-    {
+    if let Some(denials) = done.permission_denials.as_ref().filter(|denials| !denials.is_empty()) {
         parts.push(format!("{} refused", denials.len()));
     }
     (!parts.is_empty()).then(|| parts.join(" · "))

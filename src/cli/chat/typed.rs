@@ -21,16 +21,8 @@ impl Typed {
     pub(crate) fn start() -> Typed {
         let (want, wanted) = std_mpsc::channel();
         let (told, lines) = mpsc::channel(1);
-        thread::spawn(
-            move || {
-                while wanted.recv().is_ok() && told.blocking_send(read()).is_ok() {}
-            },
-        );
-        Typed {
-            want,
-            lines,
-            reading: false,
-        }
+        thread::spawn(move || while wanted.recv().is_ok() && told.blocking_send(read()).is_ok() {});
+        Typed { want, lines, reading: false }
     }
 
     /// Has a line read.
@@ -55,10 +47,7 @@ impl Typed {
 
 fn read() -> Option<String> {
     let mut line = Vec::new();
-    let read = stdin()
-        .lock()
-        .take(LINE_BYTES_MAX)
-        .read_until(b'\n', &mut line);
+    let read = stdin().lock().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
     // A terminal that cannot be read any more is one that is gone.
     match read {
         Ok(1..) => Some(String::from_utf8_lossy(&line).into_owned()),

@@ -48,22 +48,13 @@ impl Book {
                 .enumerate()
                 .map(|(at, key)| {
                     stored(key).ok_or_else(|| {
-                        format!(
-                            "key {} of security.api_keys lacks its id or its hash",
-                            at + 1
-                        )
+                        format!("key {} of security.api_keys lacks its id or its hash", at + 1)
                     })
                 })
                 .collect::<Result<_, _>>()?,
             Some(_) => return Err("security.api_keys is not a list".to_owned()),
         };
-        Ok(Book {
-            mode,
-            keys,
-            text,
-            said: whole.clone(),
-            whole,
-        })
+        Ok(Book { mode, keys, text, said: whole.clone(), whole })
     }
 
     pub(super) fn add(&mut self, info: &KeyInfo, hash: [u8; 32]) {
@@ -73,18 +64,11 @@ impl Book {
         key.insert("key_hash".into(), format!("sha256:{}", hex(&hash)).into());
         key.insert("created_at".into(), naive(info.created_at).into());
         key.insert("last_used_at".into(), Value::Null);
-        match self
-            .security()
-            .entry("api_keys".into())
-            .or_insert(Value::Null)
-        {
+        match self.security().entry("api_keys".into()).or_insert(Value::Null) {
             Value::Sequence(keys) => keys.push(key.into()),
             other => *other = Value::Sequence(vec![key.into()]),
         }
-        self.keys.push(Key {
-            info: info.clone(),
-            hash,
-        });
+        self.keys.push(Key { info: info.clone(), hash });
     }
 
     /// False if there is no key of this id.
@@ -98,8 +82,7 @@ impl Book {
     }
 
     pub(super) fn set_mode(&mut self, mode: AuthMode) {
-        self.security()
-            .insert("require_auth".into(), mode.name().into());
+        self.security().insert("require_auth".into(), mode.name().into());
         self.mode = Some(mode);
     }
 
@@ -114,11 +97,7 @@ impl Book {
             }
         }
         for key in self.stored_keys().into_iter().flatten() {
-            let at = key
-                .get("id")
-                .and_then(Value::as_str)
-                .and_then(|id| later.get(id))
-                .cloned();
+            let at = key.get("id").and_then(Value::as_str).and_then(|id| later.get(id)).cloned();
             if let (Some(at), Some(key)) = (at, key.as_mapping_mut()) {
                 key.insert("last_used_at".into(), at.into());
             }
@@ -151,10 +130,7 @@ impl Book {
     }
 
     fn stored_keys(&mut self) -> Option<&mut Vec<Value>> {
-        self.whole
-            .get_mut("security")?
-            .get_mut("api_keys")?
-            .as_sequence_mut()
+        self.whole.get_mut("security")?.get_mut("api_keys")?.as_sequence_mut()
     }
 }
 
@@ -177,10 +153,7 @@ fn stored(key: &Value) -> Option<Key> {
         created_at: time("created_at").unwrap_or(Timestamp::from_millis(0)),
         last_used_at: time("last_used_at"),
     };
-    Some(Key {
-        info,
-        hash: unhex(text("key_hash")?.strip_prefix("sha256:")?)?,
-    })
+    Some(Key { info, hash: unhex(text("key_hash")?.strip_prefix("sha256:")?)? })
 }
 
 /// The predecessor's form: UTC, and no sign of it.
@@ -198,21 +171,10 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text
         .chars()
-        .map(|digit| {
-            digit
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        })
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[pair.len() - 1])
-        .collect();
-    if digits.len() == 64 {
-        bytes.try_into().ok()
-    } else {
-        None
-    }
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[pair.len() - 1]).collect();
+    if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 
 /// What stands before and behind the `security:` block of a text. Comments and blank lines just
@@ -224,24 +186,14 @@ fn around_security(text: &str) -> (String, &str) {
         lines.push((at, line));
         at += line.len();
     }
-    let Some(first) = lines
-        .iter()
-        .position(|(_, line)| line.starts_with("security:"))
-    else {
-        let gap = if text.is_empty() || text.ends_with('\n') {
-            ""
-        } else {
-            "\n"
-        };
+    let Some(first) = lines.iter().position(|(_, line)| line.starts_with("security:")) else {
+        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         return (format!("{text}{gap}"), "");
     };
     let blank = |line: &str| line.trim().is_empty() || line.starts_with('#');
     let within = |line: &str| blank(line) || line.starts_with([' ', '\t', '-']);
     let behind = &lines[first + 1..];
-    let mut length = behind
-        .iter()
-        .position(|(_, line)| !within(line))
-        .unwrap_or(behind.len());
+    let mut length = behind.iter().position(|(_, line)| !within(line)).unwrap_or(behind.len());
     while length > 0 && blank(behind[length - 1].1) {
         length -= 1;
     }
@@ -299,10 +251,7 @@ fn emit(value: &Value, depth: usize, out: &mut String) -> Option<()> {
 /// A text in double quotes; a plain word without, where that is allowed.
 fn quoted(text: &str, word_allowed: bool) -> String {
     let letters = |c: char| c.is_ascii_lowercase() || c == '_';
-    let other = [
-        "y", "n", "yes", "no", "on", "off", "true", "false", "null", "",
-    ]
-    .contains(&text);
+    let other = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", ""].contains(&text);
     if word_allowed && text.chars().all(letters) && !other {
         return text.to_owned();
     }

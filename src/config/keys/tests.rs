@@ -52,13 +52,7 @@ fn the_predecessors_key_opens_in_every_form() {
     assert_eq!(keys.check(OLD_KEY), id);
     assert_eq!(keys.check(&STANDARD.encode(OLD_KEY)), id);
     let twice = STANDARD.encode(STANDARD.encode(OLD_KEY));
-    for wrong in [
-        "",
-        "para_wrong",
-        "tRTntgkp1l-9hS5_5OMxPE3drtjHbHAk",
-        &twice,
-        &"p".repeat(9999),
-    ] {
+    for wrong in ["", "para_wrong", "tRTntgkp1l-9hS5_5OMxPE3drtjHbHAk", &twice, &"p".repeat(9999)] {
         assert_eq!(keys.check(wrong), None, "{wrong}");
     }
     let [key] = &keys.list()[..] else { panic!() };
@@ -74,34 +68,20 @@ fn uses_are_written_once_a_minute_and_the_rest_of_the_file_stays() {
         keys.check(OLD_KEY).unwrap();
     }
     assert!(!keys.flush().unwrap());
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        old(),
-        "no request writes"
-    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), old(), "no request writes");
     assert!(keys.flush_at(minute()).unwrap());
     let text = fs::read_to_string(&path).unwrap();
     let used = keys.list()[0].last_used_at.unwrap();
-    assert!(text.contains(&format!(
-        "last_used_at: \"{}\"",
-        used.to_string().trim_end_matches('Z')
-    )));
     assert!(
-        text.starts_with("# my keys\nsecurity:\n  require_auth: \"always\"\n"),
-        "{text}"
+        text.contains(&format!("last_used_at: \"{}\"", used.to_string().trim_end_matches('Z')))
     );
-    assert!(
-        text.contains("note: \"kept\"\n# the rest\nserver:\n  port: 3333   # old\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("# my keys\nsecurity:\n  require_auth: \"always\"\n"), "{text}");
+    assert!(text.contains("note: \"kept\"\n# the rest\nserver:\n  port: 3333   # old\n"), "{text}");
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     keys.check(OLD_KEY).unwrap();
-    assert!(
-        !keys.flush_at(minute()).unwrap(),
-        "less than a minute since the last"
-    );
+    assert!(!keys.flush_at(minute()).unwrap(), "less than a minute since the last");
     assert!(keys.close().unwrap());
     assert!(!keys.close().unwrap(), "nothing new");
     let again = Keys::load(&path).unwrap();
@@ -120,27 +100,17 @@ fn a_made_key_opens_until_it_is_revoked() {
     let key = secret.expose();
     assert_eq!((key.len(), &key[..5]), (48, "para_"));
     assert_eq!((info.id.len(), &info.id[..2]), (14, "k_"));
-    assert!(
-        !key.contains(&info.id[2..]),
-        "the id gives nothing of the key away (trap 12)"
-    );
+    assert!(!key.contains(&info.id[2..]), "the id gives nothing of the key away (trap 12)");
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains(key) && !text.contains(&key[5..]));
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
     let other = Keys::load(&path).unwrap();
     assert_eq!(other.check(key).unwrap().as_str(), info.id);
     assert!(keys.revoke(&info.id).unwrap());
     assert!(!keys.revoke(&info.id).unwrap());
     assert_eq!(keys.check(key), None);
-    assert_eq!(
-        other.check(key),
-        None,
-        "the file is read again when it changes"
-    );
+    assert_eq!(other.check(key), None, "the file is read again when it changes");
     assert!(other.is_empty());
 }
 
@@ -160,11 +130,7 @@ fn two_programs_do_not_undo_each_other() {
         assert!(keys.list()[0].last_used_at.is_some());
         assert!(keys.check(laptop.expose()).is_some() && keys.check(tablet.expose()).is_some());
     }
-    assert!(
-        fs::read_to_string(&path)
-            .unwrap()
-            .contains("expose_to_tailnet: false")
-    );
+    assert!(fs::read_to_string(&path).unwrap().contains("expose_to_tailnet: false"));
 }
 
 #[test]
@@ -177,10 +143,7 @@ fn many_makers_at_once_lose_no_key() {
             let (keys, path) = (&keys, &path);
             scope.spawn(move || {
                 keys.create(&format!("a{number}")).unwrap();
-                Keys::load(path)
-                    .unwrap()
-                    .create(&format!("b{number}"))
-                    .unwrap();
+                Keys::load(path).unwrap().create(&format!("b{number}")).unwrap();
             });
         }
     });
@@ -205,13 +168,8 @@ fn a_file_that_is_not_understood_lets_nobody_in_and_is_left_alone() {
         "\u{0}\u{1}",
     ] {
         let (_folder, path) = file(text);
-        let error = Keys::load(&path)
-            .err()
-            .unwrap_or_else(|| panic!("{text:?}"));
-        assert!(
-            matches!(error, KeysError::Broken { .. }),
-            "{text:?}: {error}"
-        );
+        let error = Keys::load(&path).err().unwrap_or_else(|| panic!("{text:?}"));
+        assert!(matches!(error, KeysError::Broken { .. }), "{text:?}: {error}");
         let keys = Keys::broken(&path, &error).with_default_mode(AuthMode::Disabled);
         assert_eq!(keys.mode(), AuthMode::Remote);
         assert!(keys.is_empty() && keys.list().is_empty());
@@ -228,26 +186,16 @@ fn a_file_that_is_not_understood_lets_nobody_in_and_is_left_alone() {
         assert!(keys.problem().is_some());
     }
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(
-        Keys::load(folder.path()),
-        Err(KeysError::Unreadable { .. })
-    ));
+    assert!(matches!(Keys::load(folder.path()), Err(KeysError::Unreadable { .. })));
 }
 
 #[test]
 fn a_file_that_does_not_say_takes_the_modes_default() {
-    let texts = [
-        "",
-        "# nothing\n",
-        "server:\n  port: 3333",
-        "security:\n",
-        "security: {api_keys: }",
-    ];
+    let texts =
+        ["", "# nothing\n", "server:\n  port: 3333", "security:\n", "security: {api_keys: }"];
     for text in texts {
         let (_folder, path) = file(text);
-        let keys = Keys::load(&path)
-            .unwrap()
-            .with_default_mode(AuthMode::Always);
+        let keys = Keys::load(&path).unwrap().with_default_mode(AuthMode::Always);
         assert_eq!(keys.mode(), AuthMode::Always, "{text}");
         assert!(keys.is_empty());
         let (_, secret) = keys.create("phone").unwrap();
@@ -264,10 +212,7 @@ fn labels_are_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys::load(&folder.path().join("server.yaml")).unwrap();
     assert!(matches!(keys.create(""), Err(KeysError::Label)));
-    assert!(matches!(
-        keys.create(&"x".repeat(101)),
-        Err(KeysError::Label)
-    ));
+    assert!(matches!(keys.create(&"x".repeat(101)), Err(KeysError::Label)));
     assert!(keys.create(&"é".repeat(100)).is_ok());
 }
 

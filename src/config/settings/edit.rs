@@ -17,17 +17,11 @@ use std::path::Path;
 /// secrets and lists are refused. Blocks for as long as another program holds `.config.lock`.
 pub fn set(path: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let (key, value) = check(path, key, value)?;
-    let unwritable = |why| ConfigError::Unwritable {
-        path: path.to_owned(),
-        why,
-    };
+    let unwritable = |why| ConfigError::Unwritable { path: path.to_owned(), why };
     file::make_folder(path).map_err(unwritable)?;
     let _lock = file::Lock::take(&path.with_file_name(".config.lock")).map_err(unwritable)?;
     let text = file::read(path)
-        .map_err(|why| ConfigError::Unreadable {
-            path: path.to_owned(),
-            why,
-        })?
+        .map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?
         .unwrap_or_default();
     let text = with_key(&text, path, key, &value)?;
     file::replace(path, text.as_bytes(), file::Mode::Kept).map_err(unwritable)
@@ -36,24 +30,19 @@ pub fn set(path: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
 fn check(path: &Path, name: &str, text: &str) -> Result<(&'static Key, Value), ConfigError> {
     let found = Key::named(name);
     if name == "token" || found.is_some_and(|key| key.kind == Kind::Secret) {
-        return Err(ConfigError::Secret {
-            key: name.to_owned(),
-        });
+        return Err(ConfigError::Secret { key: name.to_owned() });
     }
     match found {
-        Some(key) if key.kind == Kind::List => Err(ConfigError::NotScalar {
-            key: key.name,
-            path: path.to_owned(),
-        }),
+        Some(key) if key.kind == Kind::List => {
+            Err(ConfigError::NotScalar { key: key.name, path: path.to_owned() })
+        }
         Some(key) if key.settable => {
             let value = key.kind.read_text(text);
             value
                 .map(|value| (key, value))
                 .ok_or_else(|| misfit(key, "not set".to_owned(), &format!("`{text}`")))
         }
-        _ => Err(ConfigError::NotSettable {
-            key: name.to_owned(),
-        }),
+        _ => Err(ConfigError::NotSettable { key: name.to_owned() }),
     }
 }
 
@@ -65,19 +54,11 @@ pub(super) fn with_key(
     value: &Value,
 ) -> Result<String, ConfigError> {
     let before = mapping(text, path)?;
-    if before
-        .get(key.name)
-        .is_some_and(|old| old.is_sequence() || old.is_mapping())
-    {
-        return Err(ConfigError::NotScalar {
-            key: key.name,
-            path: path.to_owned(),
-        });
+    if before.get(key.name).is_some_and(|old| old.is_sequence() || old.is_mapping()) {
+        return Err(ConfigError::NotScalar { key: key.name, path: path.to_owned() });
     }
-    let (scalar, yaml) = written(value).ok_or_else(|| ConfigError::NotScalar {
-        key: key.name,
-        path: path.to_owned(),
-    })?;
+    let (scalar, yaml) = written(value)
+        .ok_or_else(|| ConfigError::NotScalar { key: key.name, path: path.to_owned() })?;
     let edited = match before.contains_key(key.name) {
         true => with_line(text, key.name, &scalar),
         false => Some(with_last_line(text, key.name, &scalar)),
@@ -86,10 +67,7 @@ pub(super) fn with_key(
     wanted.insert(key.name.into(), yaml);
     edited
         .filter(|edited| mapping(edited, path).is_ok_and(|after| after.iter().eq(wanted.iter())))
-        .ok_or_else(|| ConfigError::Unproven {
-            key: key.name,
-            path: path.to_owned(),
-        })
+        .ok_or_else(|| ConfigError::Unproven { key: key.name, path: path.to_owned() })
 }
 
 /// The keys and values of a text; none if it is empty.
@@ -97,21 +75,14 @@ pub(super) fn mapping(text: &str, path: &Path) -> Result<Mapping, ConfigError> {
     match serde_yaml::from_str(text) {
         Ok(Yaml::Mapping(mapping)) => Ok(mapping),
         Ok(Yaml::Null) => Ok(Mapping::new()),
-        Ok(_) => Err(ConfigError::NoMapping {
-            path: path.to_owned(),
-        }),
-        Err(error) => Err(ConfigError::Syntax {
-            path: path.to_owned(),
-            said: error.to_string(),
-        }),
+        Ok(_) => Err(ConfigError::NoMapping { path: path.to_owned() }),
+        Err(error) => Err(ConfigError::Syntax { path: path.to_owned(), said: error.to_string() }),
     }
 }
 
 /// The number of the line, from 1, on which a top-level key stands.
 pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
-    text.lines()
-        .position(|line| value_at(line, key).is_some())
-        .map(|index| index + 1)
+    text.lines().position(|line| value_at(line, key).is_some()).map(|index| index + 1)
 }
 
 /// How a value is written on one line, and what that must parse to.
@@ -121,10 +92,7 @@ fn written(value: &Value) -> Option<(Cow<'_, str>, Yaml)> {
         Value::Flag(flag) => (flag.to_string().into(), Yaml::Bool(*flag)),
         Value::Text(text) if is_plain(text) => (text.into(), Yaml::String(text.clone())),
         // A JSON string is a YAML one.
-        Value::Text(text) => (
-            serde_json::json!(text).to_string().into(),
-            text.clone().into(),
-        ),
+        Value::Text(text) => (serde_json::json!(text).to_string().into(), text.clone().into()),
         Value::List(_) | Value::Secret(_) => return None,
     })
 }
@@ -141,11 +109,7 @@ fn is_plain(text: &str) -> bool {
 
 fn with_last_line(text: &str, key: &str, scalar: &str) -> String {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let gap = if text.is_empty() || text.ends_with('\n') {
-        ""
-    } else {
-        end
-    };
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
     format!("{text}{gap}{key}: {scalar}{end}")
 }
 
@@ -177,11 +141,9 @@ fn with_line(text: &str, key: &str, scalar: &str) -> Option<String> {
 /// colon.
 fn value_at(line: &str, key: &str) -> Option<usize> {
     let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
-    let rest = ["", "\"", "'"].into_iter().find_map(|quote| {
-        bare.strip_prefix(quote)?
-            .strip_prefix(key)?
-            .strip_prefix(quote)
-    })?;
+    let rest = ["", "\"", "'"]
+        .into_iter()
+        .find_map(|quote| bare.strip_prefix(quote)?.strip_prefix(key)?.strip_prefix(quote))?;
     let value = rest.trim_start_matches([' ', '\t']).strip_prefix(':')?;
     let ends = value.is_empty() || value.starts_with([' ', '\t', '\r', '\n']);
     ends.then(|| line.len() - value.len())

@@ -64,10 +64,7 @@ impl Kind {
             Kind::Number { min, max } => in_range(text.parse().ok()?, min, max),
             Kind::List => {
                 let items: Vec<String> = serde_json::from_str(text).ok()?;
-                items
-                    .iter()
-                    .all(|item| is_path(item))
-                    .then_some(Value::List(items))
+                items.iter().all(|item| is_path(item)).then_some(Value::List(items))
             }
             Kind::Choice(words) => {
                 let word = words.iter().find(|word| word.eq_ignore_ascii_case(text))?;
@@ -94,10 +91,7 @@ impl Kind {
             (Kind::List, Yaml::Sequence(items)) => {
                 let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
                 let items: Vec<String> = texts.collect::<Option<_>>()?;
-                items
-                    .iter()
-                    .all(|item| is_path(item))
-                    .then_some(Value::List(items))
+                items.iter().all(|item| is_path(item)).then_some(Value::List(items))
             }
             (Kind::List, _) => None,
             (_, Yaml::String(text)) => self.read_text(text),
@@ -142,43 +136,23 @@ impl Kind {
 
 impl Value {
     pub(super) fn text(&self) -> Option<&str> {
-        if let Value::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Value::Text(text) = self { Some(text) } else { None }
     }
 
     pub(super) fn number(&self) -> Option<i64> {
-        if let Value::Number(number) = self {
-            Some(*number)
-        } else {
-            None
-        }
+        if let Value::Number(number) = self { Some(*number) } else { None }
     }
 
     pub(super) fn flag(&self) -> Option<bool> {
-        if let Value::Flag(flag) = self {
-            Some(*flag)
-        } else {
-            None
-        }
+        if let Value::Flag(flag) = self { Some(*flag) } else { None }
     }
 
     pub(super) fn list(&self) -> Option<&[String]> {
-        if let Value::List(items) = self {
-            Some(items)
-        } else {
-            None
-        }
+        if let Value::List(items) = self { Some(items) } else { None }
     }
 
     pub(super) fn secret(&self) -> Option<&Secret> {
-        if let Value::Secret(secret) = self {
-            Some(secret)
-        } else {
-            None
-        }
+        if let Value::Secret(secret) = self { Some(secret) } else { None }
     }
 
     /// As JSON, with `mask` in the place of a secret.
@@ -198,10 +172,7 @@ pub(super) fn host(text: &str) -> Option<IpAddr> {
     if text.eq_ignore_ascii_case("localhost") {
         return Some(IpAddr::from([127, 0, 0, 1]));
     }
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok()
 }
 
@@ -214,9 +185,7 @@ fn flag(text: &str) -> Option<bool> {
 }
 
 fn in_range(number: i64, min: i64, max: i64) -> Option<Value> {
-    (min..=max)
-        .contains(&number)
-        .then_some(Value::Number(number))
+    (min..=max).contains(&number).then_some(Value::Number(number))
 }
 
 /// YAML writes 3333 also as 3333.0.
@@ -238,10 +207,7 @@ fn is_path(text: &str) -> bool {
 }
 
 fn is_url(text: &str) -> bool {
-    let Some(rest) = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"))
-    else {
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

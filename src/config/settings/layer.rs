@@ -43,13 +43,8 @@ pub struct Layer(BTreeMap<&'static str, (Value, Origin)>);
 impl Layer {
     /// The table's own defaults.
     pub fn defaults() -> Layer {
-        let said = KEYS
-            .iter()
-            .filter_map(|key| Some((key.name, key.default_value()?)));
-        Layer(
-            said.map(|(name, value)| (name, (value, Origin::Default)))
-                .collect(),
-        )
+        let said = KEYS.iter().filter_map(|key| Some((key.name, key.default_value()?)));
+        Layer(said.map(|(name, value)| (name, (value, Origin::Default))).collect())
     }
 
     /// Both together; where both speak, the other wins.
@@ -110,9 +105,7 @@ impl Layer {
         for key in KEYS {
             let bare = key.name.to_ascii_uppercase();
             let ours = format!("PARACHUTE_{bare}");
-            let said = [&ours, &bare]
-                .into_iter()
-                .filter_map(|name| find(variables, name));
+            let said = [&ours, &bare].into_iter().filter_map(|name| find(variables, name));
             for (name, text) in said.filter(|(_, text)| !text.trim().is_empty()) {
                 if let Some(value) = key.kind.read_text(text) {
                     layer.put(key.name, value, origin);
@@ -131,11 +124,7 @@ impl Layer {
 fn find<'a>(variables: &'a BTreeMap<String, String>, name: &str) -> Option<(&'a str, &'a str)> {
     let exact = variables.get_key_value(name);
     exact
-        .or_else(|| {
-            variables
-                .iter()
-                .find(|(other, _)| other.eq_ignore_ascii_case(name))
-        })
+        .or_else(|| variables.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)))
         .map(|(name, text)| (name.as_str(), text.as_str()))
 }
 
@@ -144,20 +133,12 @@ pub(super) fn misfit(key: &Key, origin: String, said: &str) -> ConfigError {
         Kind::Secret => "something else".to_owned(),
         _ => short(said),
     };
-    ConfigError::Value {
-        origin,
-        key: key.name,
-        said,
-        allowed: key.kind.allowed(),
-    }
+    ConfigError::Value { origin, key: key.name, said, allowed: key.kind.allowed() }
 }
 
 fn short(text: &str) -> String {
-    let mut short: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(SAID_CHARS_MAX)
-        .collect();
+    let mut short: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS_MAX).collect();
     if text.chars().nth(SAID_CHARS_MAX).is_some() {
         short.push('…');
     }

@@ -39,16 +39,11 @@ impl Sources {
     }
 
     fn base(&self) -> Base<'_> {
-        Base {
-            cwd: &self.cwd,
-            home: &self.home,
-        }
+        Base { cwd: &self.cwd, home: &self.home }
     }
 
     fn copy(&self) -> Option<PathBuf> {
-        self.state
-            .as_ref()
-            .map(|state| state.join("last-good-config.yaml"))
+        self.state.as_ref().map(|state| state.join("last-good-config.yaml"))
     }
 }
 
@@ -73,36 +68,20 @@ pub fn load(sources: &Sources) -> Loaded {
     let dot_env = dot_env(&sources.cwd.join(".env"), &mut warnings);
     let said = dot_env.under(environment);
 
-    let Vault {
-        path: vault,
-        origin,
-        problem: lost,
-    } = find_vault(sources, &said);
+    let Vault { path: vault, origin, problem: lost } = find_vault(sources, &said);
     let file = vault.join(".parachute").join("config.yaml");
     let (from_file, broken) = file_layer(sources, &file, &mut warnings);
     if let Some((Value::Text(other), _)) = from_file.get("vault_path")
         && sources.base().path(other) != vault
     {
         let (file, vault) = (file.display(), vault.display());
-        warnings.push(format!(
-            "{file}: vault_path is {other}, but it is read as part of {vault}"
-        ));
+        warnings.push(format!("{file}: vault_path is {other}, but it is read as part of {vault}"));
     }
     let mut layer = Layer::defaults().under(from_file).under(said);
-    layer.put(
-        "vault_path",
-        Value::Text(vault.to_string_lossy().into_owned()),
-        origin,
-    );
+    layer.put("vault_path", Value::Text(vault.to_string_lossy().into_owned()), origin);
     let mut settings = Settings::settle(&layer, sources.base());
     settings.vault_path = vault;
-    Loaded {
-        settings,
-        warnings,
-        problem: broken.or(lost),
-        file,
-        layer,
-    }
+    Loaded { settings, warnings, problem: broken.or(lost), file, layer }
 }
 
 struct Vault {
@@ -116,11 +95,7 @@ struct Vault {
 fn find_vault(sources: &Sources, said: &Layer) -> Vault {
     let base = sources.base();
     if let Some((Value::Text(text), origin)) = said.get("vault_path") {
-        return Vault {
-            path: base.path(text),
-            origin,
-            problem: None,
-        };
+        return Vault { path: base.path(text), origin, problem: None };
     }
     let usual = sources.home.join("Parachute");
     let pointer = usual.join(".parachute").join("config.yaml");
@@ -136,11 +111,7 @@ fn find_vault(sources: &Sources, said: &Layer) -> Vault {
             (last, Origin::File, Some(error.to_string()))
         }
     };
-    Vault {
-        path,
-        origin,
-        problem,
-    }
+    Vault { path, origin, problem }
 }
 
 /// The file's layer, or that of its last good copy and why.
@@ -164,14 +135,8 @@ fn file_layer(
         (copied_path(&text)? == path).then_some(layer)
     });
     match copy {
-        Some(layer) => (
-            layer,
-            Some(format!("{error}; the last good copy of it is in force")),
-        ),
-        None => (
-            Layer::default(),
-            Some(format!("{error}; the defaults are in force")),
-        ),
+        Some(layer) => (layer, Some(format!("{error}; the last good copy of it is in force"))),
+        None => (Layer::default(), Some(format!("{error}; the defaults are in force"))),
     }
 }
 
@@ -180,10 +145,8 @@ fn read_layer(
     path: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Option<(String, Layer)>, ConfigError> {
-    let text = file::read(path).map_err(|why| ConfigError::Unreadable {
-        path: path.to_owned(),
-        why,
-    })?;
+    let text =
+        file::read(path).map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?;
     let Some(text) = text else { return Ok(None) };
     let layer = Layer::of_yaml(&text, path, warnings)?;
     Ok(Some((text, layer)))
@@ -221,10 +184,7 @@ fn dot_env(path: &Path, warnings: &mut Vec<String>) -> Layer {
     let text = match file::read(path) {
         Ok(text) => text.unwrap_or_default(),
         Err(error) => {
-            warnings.push(format!(
-                "ignored, {} cannot be read: {error}",
-                path.display()
-            ));
+            warnings.push(format!("ignored, {} cannot be read: {error}", path.display()));
             return Layer::default();
         }
     };
@@ -244,10 +204,7 @@ fn variable(line: &str) -> Option<(String, String)> {
         let (inside, _) = value.strip_prefix(quote)?.split_once(quote)?;
         Some(inside)
     });
-    let bare = value
-        .split_once(" #")
-        .map_or(value, |(value, _)| value)
-        .trim_end();
+    let bare = value.split_once(" #").map_or(value, |(value, _)| value).trim_end();
     Some((name.to_owned(), quoted.unwrap_or(bare).to_owned()))
 }
 

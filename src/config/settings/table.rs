@@ -58,11 +58,7 @@ impl Base<'_> {
 
     /// A bare name is looked up in `PATH` by whoever starts it.
     fn program(self, text: &str) -> PathBuf {
-        if text.contains('/') {
-            self.path(text)
-        } else {
-            text.into()
-        }
+        if text.contains('/') { self.path(text) } else { text.into() }
     }
 }
 
@@ -204,9 +200,7 @@ impl Settings {
 
     /// The database's file.
     pub fn database(&self) -> PathBuf {
-        self.db_path
-            .clone()
-            .unwrap_or_else(|| self.vault_path.join("Chat").join("sessions.db"))
+        self.db_path.clone().unwrap_or_else(|| self.vault_path.join("Chat").join("sessions.db"))
     }
 
     /// The origins of `cors_origins`; `*` stands for the app's own four (contract-core §4.6).

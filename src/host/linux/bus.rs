@@ -27,10 +27,8 @@ const JOB_SECONDS_MAX: u64 = 300;
 const NONE: u64 = u64::MAX;
 
 /// What systemd says when there is nothing to forget.
-const NOT_THERE: [&str; 2] = [
-    "org.freedesktop.systemd1.NotReferenced",
-    "org.freedesktop.systemd1.NoSuchUnit",
-];
+const NOT_THERE: [&str; 2] =
+    ["org.freedesktop.systemd1.NotReferenced", "org.freedesktop.systemd1.NoSuchUnit"];
 
 /// The user's systemd.
 #[derive(Debug, Clone)]
@@ -76,26 +74,16 @@ impl Systemd {
         let job = ask.await.map_err(trouble)?;
         let limit = Duration::from_secs(JOB_SECONDS_MAX);
         let ended = tokio::time::timeout(limit, result_of(&job, &mut removed)).await;
-        let slow = |_| UnitError::Slow {
-            unit: unit.to_owned(),
-            seconds: JOB_SECONDS_MAX,
-        };
+        let slow = |_| UnitError::Slow { unit: unit.to_owned(), seconds: JOB_SECONDS_MAX };
         let result = ended.map_err(slow)?.map_err(trouble)?;
         match result.as_str() {
             "done" => Ok(()),
-            _ => Err(UnitError::Job {
-                unit: unit.to_owned(),
-                act,
-                result,
-            }),
+            _ => Err(UnitError::Job { unit: unit.to_owned(), act, result }),
         }
     }
 
     async fn has_ended(&self, unit: &str) -> Result<bool, UnitError> {
-        Ok(matches!(
-            self.status(unit).await?.active.as_str(),
-            "inactive" | "failed"
-        ))
+        Ok(matches!(self.status(unit).await?.active.as_str(), "inactive" | "failed"))
     }
 
     async fn properties(
@@ -114,18 +102,15 @@ impl Units for Systemd {
     const SOCKET_UNITS: bool = true;
 
     async fn start(&self, unit: &str) -> Result<(), UnitError> {
-        self.job("start", unit, self.manager.start_unit(unit, "replace"))
-            .await
+        self.job("start", unit, self.manager.start_unit(unit, "replace")).await
     }
 
     async fn stop(&self, unit: &str) -> Result<(), UnitError> {
-        self.job("stop", unit, self.manager.stop_unit(unit, "replace"))
-            .await
+        self.job("stop", unit, self.manager.stop_unit(unit, "replace")).await
     }
 
     async fn restart(&self, unit: &str) -> Result<(), UnitError> {
-        self.job("restart", unit, self.manager.restart_unit(unit, "replace"))
-            .await
+        self.job("restart", unit, self.manager.restart_unit(unit, "replace")).await
     }
 
     async fn status(&self, unit: &str) -> Result<UnitStatus, UnitError> {
@@ -143,10 +128,7 @@ impl Units for Systemd {
     async fn start_transient(&self, unit: &Transient) -> Result<(), UnitError> {
         let properties = transient::properties(unit)?;
         let name = unit.name.as_str();
-        let ask = || {
-            self.manager
-                .start_transient_unit(name, "fail", &properties, &[])
-        };
+        let ask = || self.manager.start_transient_unit(name, "fail", &properties, &[]);
         match self.job("start", name, ask()).await {
             Err(UnitError::Exists(_)) if self.has_ended(name).await? => {
                 self.forget(name).await?;
@@ -157,18 +139,12 @@ impl Units for Systemd {
     }
 
     async fn keep(&self, unit: &str) -> Result<(), UnitError> {
-        self.manager
-            .ref_unit(unit)
-            .await
-            .map_err(|error| translate(unit, error))
+        self.manager.ref_unit(unit).await.map_err(|error| translate(unit, error))
     }
 
     async fn forget(&self, unit: &str) -> Result<(), UnitError> {
         let manager = &self.manager;
-        for done in [
-            manager.unref_unit(unit).await,
-            manager.reset_failed_unit(unit).await,
-        ] {
+        for done in [manager.unref_unit(unit).await, manager.reset_failed_unit(unit).await] {
             match done {
                 Err(zbus::Error::MethodError(name, ..)) if NOT_THERE.contains(&name.as_str()) => {}
                 done => done.map_err(|error| translate(unit, error))?,
@@ -183,12 +159,7 @@ impl Units for Systemd {
         let rows = rows.map_err(|error| translate(prefix, error))?;
         let listed = |row: super::manager::Row| {
             let (name, _, load, active, sub, ..) = row;
-            Listed {
-                name,
-                load,
-                active,
-                sub,
-            }
+            Listed { name, load, active, sub }
         };
         Ok(rows.into_iter().map(listed).collect())
     }
@@ -200,8 +171,7 @@ fn address() -> Option<String> {
         return told.into_string().ok();
     }
     let path = absolute(variable("XDG_RUNTIME_DIR"))?.join("bus");
-    path.exists()
-        .then(|| format!("unix:path={}", path.display()))
+    path.exists().then(|| format!("unix:path={}", path.display()))
 }
 
 async fn result_of(job: &OwnedObjectPath, removed: &mut JobRemovedStream) -> zbus::Result<String> {
@@ -226,10 +196,9 @@ fn translate(unit: &str, error: zbus::Error) -> UnitError {
                 said: said.clone().unwrap_or_else(|| name.to_string()),
             },
         },
-        zbus::Error::FDO(said) if refusal(said) => UnitError::Refused {
-            unit: unit.to_owned(),
-            said: said.to_string(),
-        },
+        zbus::Error::FDO(said) if refusal(said) => {
+            UnitError::Refused { unit: unit.to_owned(), said: said.to_string() }
+        }
         _ => UnitError::Gone(error.to_string()),
     }
 }
@@ -270,10 +239,7 @@ struct Properties(HashMap<String, OwnedVariant>);
 
 impl Properties {
     fn text(&self, name: &str) -> String {
-        let value = self
-            .0
-            .get(name)
-            .and_then(|value| <&str>::try_from(value).ok());
+        let value = self.0.get(name).and_then(|value| <&str>::try_from(value).ok());
         value.unwrap_or_default().to_owned()
     }
 
@@ -300,9 +266,7 @@ fn status(common: &Properties, own: &Properties) -> UnitStatus {
         sub: common.text("SubState"),
         result: own.text("Result"),
         pid: own.word("MainPID").filter(|pid| *pid != 0),
-        since: common
-            .long("StateChangeTimestamp")
-            .filter(|since| *since != 0),
+        since: common.long("StateChangeTimestamp").filter(|since| *since != 0),
         restarts: own.word("NRestarts").unwrap_or(0),
         memory_bytes: own.long("MemoryCurrent"),
         exit_status: ended(kind, value),
@@ -340,10 +304,7 @@ mod tests {
 
     #[test]
     fn only_some_kinds_have_more_to_tell() {
-        assert_eq!(
-            interface("a.b.service").unwrap(),
-            "org.freedesktop.systemd1.Service"
-        );
+        assert_eq!(interface("a.b.service").unwrap(), "org.freedesktop.systemd1.Service");
         assert_eq!(interface("parachute.target"), None);
     }
 }

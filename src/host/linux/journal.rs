@@ -36,8 +36,6 @@ pub(super) fn trace(program: &str, heard: &Targets) -> bool {
             debug: Priority::Debug,
             trace: Priority::Debug,
         });
-    set(tracing_subscriber::registry()
-        .with(heard.clone())
-        .with(layer));
+    set(tracing_subscriber::registry().with(heard.clone()).with(layer));
     true
 }

@@ -5,18 +5,8 @@ use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant, proxy};
 
 /// A unit as ListUnitsByPatterns tells it: name, description, load, active and sub state,
 /// following, path, job id, job type, job path.
-pub(super) type Row = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    String,
-    OwnedObjectPath,
-    u32,
-    String,
-    OwnedObjectPath,
-);
+pub(super) type Row =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// A name and a value for it.
 pub(super) type Property<'a> = (&'a str, Variant<'a>);

@@ -53,13 +53,10 @@ impl Machine for Systemd {
     fn places(env: dirs::Env<'_>, home: &Path) -> (PathBuf, PathBuf) {
         // systemd lists several state directories with colons between.
         let first = |list: std::ffi::OsString| std::env::split_paths(&list).next();
-        let given = env("STATE_DIRECTORY")
-            .and_then(first)
-            .filter(|path| path.is_absolute());
+        let given = env("STATE_DIRECTORY").and_then(first).filter(|path| path.is_absolute());
         let state = given.unwrap_or_else(|| {
             let base = dirs::absolute(env("XDG_STATE_HOME"));
-            base.unwrap_or_else(|| home.join(".local/state"))
-                .join("parachute")
+            base.unwrap_or_else(|| home.join(".local/state")).join("parachute")
         });
         let runtime = match dirs::absolute(env("XDG_RUNTIME_DIR")) {
             Some(base) => base.join("parachute"),
@@ -90,21 +87,14 @@ mod tests {
     use super::*;
 
     fn places(list: &[(&str, &str)]) -> (PathBuf, PathBuf) {
-        let env = |name: &str| {
-            list.iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, v)| (*v).into())
-        };
+        let env = |name: &str| list.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).into());
         Systemd::places(&env, Path::new("/h"))
     }
 
     #[test]
     fn folders_by_xdg_and_without() {
         let pair = |state: &str, runtime: &str| (PathBuf::from(state), PathBuf::from(runtime));
-        assert_eq!(
-            places(&[]),
-            pair("/h/.local/state/parachute", "/h/.local/state/parachute/run")
-        );
+        assert_eq!(places(&[]), pair("/h/.local/state/parachute", "/h/.local/state/parachute/run"));
         let xdg = [("XDG_STATE_HOME", "/s"), ("XDG_RUNTIME_DIR", "/run/user/1")];
         assert_eq!(places(&xdg), pair("/s/parachute", "/run/user/1/parachute"));
         let relative = [("XDG_STATE_HOME", "s"), ("XDG_RUNTIME_DIR", "r")];

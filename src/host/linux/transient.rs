@@ -19,11 +19,7 @@ pub(super) fn properties(unit: &Transient) -> Result<Vec<Property<'_>>, UnitErro
         let argv: Vec<String> = words.map(|word| word.replace('$', "$$")).collect();
         vec![(program, argv, false)]
     };
-    let env: Vec<String> = unit
-        .env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let env: Vec<String> = unit.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let kind = if unit.notify { "notify" } else { "exec" };
     let mut list = vec![
         ("Description", Variant::from(unit.description.as_str())),
@@ -68,11 +64,7 @@ pub(super) fn properties(unit: &Transient) -> Result<Vec<Property<'_>>, UnitErro
         ("TasksMax", unit.limits.tasks_max),
         ("CPUWeight", unit.limits.cpu_weight),
     ];
-    list.extend(
-        limits
-            .into_iter()
-            .filter_map(|(name, limit)| Some((name, limit?.into()))),
-    );
+    list.extend(limits.into_iter().filter_map(|(name, limit)| Some((name, limit?.into()))));
     Ok(list)
 }
 

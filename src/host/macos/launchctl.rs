@@ -32,10 +32,7 @@ impl Launchd {
     pub(crate) async fn connect() -> Option<Launchd> {
         let home = crate::dirs().ok()?.home;
         let plists = home.join("Library/LaunchAgents");
-        let launchd = Launchd {
-            domain: format!("gui/{}", crate::own_uid()),
-            plists,
-        };
+        let launchd = Launchd { domain: format!("gui/{}", crate::own_uid()), plists };
         // None where nobody is logged in at the screen: a session over ssh has no such domain.
         let answer = launchctl(&["print", &launchd.domain]).await.ok()?;
         answer.status.success().then_some(launchd)
@@ -58,10 +55,7 @@ impl Launchd {
             return Err(UnitError::Unknown(unit.to_owned()));
         }
         let plist = plist.display().to_string();
-        settle(
-            unit,
-            &launchctl(&["bootstrap", &self.domain, &plist]).await?,
-        )
+        settle(unit, &launchctl(&["bootstrap", &self.domain, &plist]).await?)
     }
 }
 
@@ -88,41 +82,26 @@ impl Units for Launchd {
             }
             tokio::time::sleep(Duration::from_millis(LOOK_MILLISECONDS)).await;
         }
-        Err(UnitError::Slow {
-            unit: unit.to_owned(),
-            seconds: LEAVE_SECONDS_MAX,
-        })
+        Err(UnitError::Slow { unit: unit.to_owned(), seconds: LEAVE_SECONDS_MAX })
     }
 
     /// With `kickstart -k` and never `bootout`, which would close the sockets meanwhile.
     async fn restart(&self, unit: &str) -> Result<(), UnitError> {
         self.load(unit).await?;
-        settle(
-            unit,
-            &launchctl(&["kickstart", "-k", &self.target(unit)?]).await?,
-        )
+        settle(unit, &launchctl(&["kickstart", "-k", &self.target(unit)?]).await?)
     }
 
     async fn status(&self, unit: &str) -> Result<UnitStatus, UnitError> {
         let answer = launchctl(&["print", &self.target(unit)?]).await?;
-        if answer
-            .status
-            .code()
-            .is_some_and(|code| NO_JOB.contains(&code))
-        {
+        if answer.status.code().is_some_and(|code| NO_JOB.contains(&code)) {
             return Ok(status("not-found", &Job::default()));
         }
         settle(unit, &answer)?;
-        Ok(status(
-            "loaded",
-            &printed::job(&String::from_utf8_lossy(&answer.stdout)),
-        ))
+        Ok(status("loaded", &printed::job(&String::from_utf8_lossy(&answer.stdout))))
     }
 
     async fn start_transient(&self, _unit: &Transient) -> Result<(), UnitError> {
-        Err(UnitError::Unsupported(
-            "start a unit without a file; start a detached child",
-        ))
+        Err(UnitError::Unsupported("start a unit without a file; start a detached child"))
     }
 
     /// launchd remembers by itself.
@@ -140,12 +119,7 @@ impl Units for Launchd {
         let listed = |(label, pid): (String, Option<u32>)| {
             let name = unit(&label).filter(|name| name.starts_with(prefix))?;
             let (active, sub) = if pid.is_some() { RUNNING } else { DEAD };
-            Some(Listed {
-                name,
-                load: "loaded".into(),
-                active: active.into(),
-                sub: sub.into(),
-            })
+            Some(Listed { name, load: "loaded".into(), active: active.into(), sub: sub.into() })
         };
         let services = printed::services(&String::from_utf8_lossy(&answer.stdout));
         Ok(services.into_iter().filter_map(listed).collect())
@@ -159,17 +133,12 @@ const DEAD: (&str, &str) = ("inactive", "dead");
 async fn launchctl(args: &[&str]) -> Result<Output, UnitError> {
     let env = child::passed_on(&["HOME", "USER", "LOGNAME"]);
     let mut command = child::command(Path::new("/bin/launchctl"), Path::new("/"), env);
-    command
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
     let gone = |said: String| UnitError::Gone(said);
     match tokio::time::timeout(limit, command.output()).await {
         Ok(output) => output.map_err(|error| gone(format!("launchctl: {error}"))),
-        Err(_) => Err(gone(format!(
-            "launchctl took longer than {ANSWER_SECONDS_MAX} s"
-        ))),
+        Err(_) => Err(gone(format!("launchctl took longer than {ANSWER_SECONDS_MAX} s"))),
     }
 }
 
@@ -179,10 +148,7 @@ fn settle(unit: &str, answer: &Output) -> Result<(), UnitError> {
         Some(code) if NO_JOB.contains(&code) => Err(UnitError::Unknown(unit.to_owned())),
         _ => {
             let said = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
-            Err(UnitError::Refused {
-                unit: unit.to_owned(),
-                said,
-            })
+            Err(UnitError::Refused { unit: unit.to_owned(), said })
         }
     }
 }
@@ -193,9 +159,7 @@ fn label(unit: &str) -> Option<String> {
         "" => "server",
         rest => rest.strip_prefix('-')?,
     };
-    let plain = program
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let plain = program.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     plain.then(|| format!("io.openparachute.{program}"))
 }
 

@@ -38,10 +38,7 @@ pub(super) fn job(text: &str) -> Job {
 /// The labels and process ids out of the services of `launchctl print gui/<uid>`, whose lines
 /// read `pid status label`, with 0 or `-` for no process.
 pub(super) fn services(text: &str) -> Vec<(String, Option<u32>)> {
-    let inside = text
-        .lines()
-        .skip_while(|line| line.trim() != "services = {")
-        .skip(1);
+    let inside = text.lines().skip_while(|line| line.trim() != "services = {").skip(1);
     let lines = inside.take_while(|line| line.trim() != "}");
     let service = |line: &str| {
         let mut words = line.split_whitespace();
@@ -60,18 +57,11 @@ mod tests {
         let text = "gui/501/io.openparachute.server = {\n\tactive count = 1\n\tstate = running\n\
                     \n\targuments = {\n\t\tstate = lies\n\t}\n\tpid = 4711\n\
                     \tlast exit code = (never exited)\n}\n";
-        let running = Job {
-            state: "running".into(),
-            pid: Some(4711),
-            ..Job::default()
-        };
+        let running = Job { state: "running".into(), pid: Some(4711), ..Job::default() };
         assert_eq!(job(text), running);
         let text = "x = {\n\tstate = not running\n\tlast terminating signal = Killed: 9\n}\n";
         assert_eq!(job(text).signal, Some(9));
-        assert_eq!(
-            job("x = {\n\tlast exit code = 78: EX_CONFIG\n}\n").code,
-            Some(78)
-        );
+        assert_eq!(job("x = {\n\tlast exit code = 78: EX_CONFIG\n}\n").code, Some(78));
         assert_eq!(job("nonsense"), Job::default());
     }
 

@@ -1,9 +1,6 @@
 //! Children: what they get, what they do not, and how they end.
 #![allow(clippy::unwrap_used, reason = "a test")]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the test plays a program that starts ours"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test plays a program that starts ours")]
 
 use parachute_host::child::{self, Detached, Signal};
 use std::collections::BTreeSet;
@@ -21,9 +18,7 @@ use tokio::io::AsyncReadExt;
 const LONG: Duration = Duration::from_secs(60);
 
 fn variables(list: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-    list.iter()
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect()
+    list.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 fn path() -> Vec<(OsString, OsString)> {
@@ -32,10 +27,7 @@ fn path() -> Vec<(OsString, OsString)> {
 
 async fn output_of(program: &str, args: &[&str], env: &[(&str, &str)]) -> String {
     let mut command = child::command(Path::new(program), Path::new("/"), variables(env));
-    command
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{program}: {}", output.status);
     String::from_utf8(output.stdout).unwrap()
@@ -45,10 +37,7 @@ async fn output_of(program: &str, args: &[&str], env: &[(&str, &str)]) -> String
 async fn a_child_gets_the_variables_it_was_given_and_no_other() {
     assert!(std::env::var_os("PATH").is_some());
     let given = [("NAME", "value with spaces"), ("EMPTY", "")];
-    assert_eq!(
-        output_of("/usr/bin/env", &[], &given).await,
-        "EMPTY=\nNAME=value with spaces\n"
-    );
+    assert_eq!(output_of("/usr/bin/env", &[], &given).await, "EMPTY=\nNAME=value with spaces\n");
 }
 
 #[tokio::test]
@@ -65,12 +54,7 @@ async fn a_child_gets_no_descriptor_of_ours_even_one_left_open() {
 
 #[tokio::test]
 async fn a_child_leads_a_group_of_its_own() {
-    let fields = output_of(
-        "/usr/bin/cut",
-        &["-d", " ", "-f", "1,5", "/proc/self/stat"],
-        &[],
-    )
-    .await;
+    let fields = output_of("/usr/bin/cut", &["-d", " ", "-f", "1,5", "/proc/self/stat"], &[]).await;
     let (pid, group) = fields.trim().split_once(' ').unwrap();
     assert_eq!(pid, group);
 }
@@ -78,9 +62,7 @@ async fn a_child_leads_a_group_of_its_own() {
 #[tokio::test]
 async fn killing_a_group_reaches_grandchildren_and_forgives_the_dead() {
     let mut command = child::command(Path::new("sh"), Path::new("/"), path());
-    command
-        .args(["-c", "sleep 1000 & echo $!; wait"])
-        .stdout(Stdio::piped());
+    command.args(["-c", "sleep 1000 & echo $!; wait"]).stdout(Stdio::piped());
     let mut shell = command.spawn().unwrap();
     let pid = shell.id().unwrap();
     let mut out = shell.stdout.take().unwrap();
@@ -110,12 +92,7 @@ fn only_named_variables_are_passed_on() {
 fn a_bound_child_ends_with_its_parent() {
     let me = std::env::current_exe().unwrap();
     let mut middle = std::process::Command::new(me)
-        .args([
-            "--exact",
-            "the_parent_that_leaves",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "the_parent_that_leaves", "--ignored", "--nocapture"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -134,11 +111,7 @@ fn a_bound_child_ends_with_its_parent() {
 async fn the_parent_that_leaves() {
     let mut command = child::command_bound(Path::new("sh"), Path::new("/"), path());
     command.args(["-c", "read line; echo survived"]);
-    let _child = command
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::inherit())
-        .spawn()
-        .unwrap();
+    let _child = command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).spawn().unwrap();
     std::process::exit(0);
 }
 
@@ -156,24 +129,12 @@ async fn a_detached_child_says_when_it_is_ready_and_leads_a_session() {
     detached.wait_ready(LONG).await.unwrap();
     detached.wait_ready(LONG).await.unwrap();
     assert_eq!(fs::read_to_string(&log).unwrap(), "oops\n");
-    assert_eq!(
-        File::open(&log)
-            .unwrap()
-            .metadata()
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o600
-    );
+    assert_eq!(File::open(&log).unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let pid = rustix::process::Pid::from_raw(i32::try_from(detached.pid).unwrap()).unwrap();
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
     child::kill_group(detached.pid, Signal::Terminate).unwrap();
     assert_eq!(detached.ended().await.unwrap().signal(), Some(15));
-    assert!(
-        rustix::process::test_kill_process(pid).is_err(),
-        "it was not reaped"
-    );
+    assert!(rustix::process::test_kill_process(pid).is_err(), "it was not reaped");
 }
 
 #[tokio::test]

@@ -2,15 +2,8 @@
 //! with listeners on descriptors 3 and 4 and says what it found. And what is done where no
 //! manager answers.
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test, and what it starts"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the test plays the service manager"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test, and what it starts")]
+#![allow(clippy::disallowed_methods, reason = "the test plays the service manager")]
 
 use parachute_host::{Listener, inherited, notify, units};
 use std::net::TcpListener;
@@ -24,11 +17,7 @@ fn run(test: &str, fds: &[&dyn AsFd], env: &[(&str, &str)]) -> String {
     let leaky: Vec<OwnedFd> = fds.iter().map(|fd| leaky(*fd)).collect();
     let place = |(place, fd): (usize, &OwnedFd)| format!("{}<&{} ", place + 3, fd.as_raw_fd());
     let placed: String = leaky.iter().enumerate().map(place).collect();
-    let redirect = if placed.is_empty() {
-        String::new()
-    } else {
-        format!("exec {placed};")
-    };
+    let redirect = if placed.is_empty() { String::new() } else { format!("exec {placed};") };
     let script = format!("{redirect} LISTEN_PID=${{LISTEN_PID-$$}} exec \"$@\"");
     let me = std::env::current_exe().unwrap();
     let output = Command::new("/bin/bash")
@@ -64,19 +53,10 @@ fn listeners_arrive_by_name_ready_for_use_and_once() {
     let env = [("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "api:api")];
     let said = run("the_program", &[&tcp, &unix], &env);
     let address = tcp.local_addr().unwrap();
-    assert!(
-        said.contains(&format!("found api tcp {address} cloexec")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("found api tcp {address} cloexec")), "{said}");
     let path = dir.path().join("server.sock");
-    assert!(
-        said.contains(&format!("found api unix {path:?} cloexec")),
-        "{said}"
-    );
-    assert!(
-        said.contains("again: the inherited sockets were taken before"),
-        "{said}"
-    );
+    assert!(said.contains(&format!("found api unix {path:?} cloexec")), "{said}");
+    assert!(said.contains("again: the inherited sockets were taken before"), "{said}");
 }
 
 #[test]
@@ -114,23 +94,12 @@ fn the_program() {
             Listener::Tcp(tcp) => (format!("tcp {}", tcp.local_addr().unwrap()), tcp.as_fd()),
             Listener::Unix(unix) => {
                 let address = unix.local_addr().unwrap();
-                (
-                    format!("unix {:?}", address.as_pathname().unwrap()),
-                    unix.as_fd(),
-                )
+                (format!("unix {:?}", address.as_pathname().unwrap()), unix.as_fd())
             }
         };
         let flags = rustix::io::fcntl_getfd(fd).unwrap();
-        assert!(
-            rustix::fs::fcntl_getfl(fd)
-                .unwrap()
-                .contains(rustix::fs::OFlags::NONBLOCK)
-        );
-        let kept = if flags.contains(rustix::io::FdFlags::CLOEXEC) {
-            "cloexec"
-        } else {
-            "leaks"
-        };
+        assert!(rustix::fs::fcntl_getfl(fd).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+        let kept = if flags.contains(rustix::io::FdFlags::CLOEXEC) { "cloexec" } else { "leaks" };
         println!("found {} {what} {kept}", one.name);
     }
     println!("again: {}", inherited(&["api"]).unwrap_err());
@@ -141,16 +110,10 @@ fn readiness_reaches_the_socket_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    let env = [
-        ("NOTIFY_SOCKET", path.to_str().unwrap()),
-        ("WATCHDOG_USEC", "3000000"),
-    ];
+    let env = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "3000000")];
     assert!(run("the_notifier", &[], &env).contains("watched 3s"));
     let heard: Vec<String> = (0..4).map(|_| heard(&manager)).collect();
-    assert_eq!(
-        heard,
-        ["READY=1", "STATUS=one two", "WATCHDOG=1", "STOPPING=1"]
-    );
+    assert_eq!(heard, ["READY=1", "STATUS=one two", "WATCHDOG=1", "STOPPING=1"]);
     // A manager that went away, and none at all.
     drop((manager, std::fs::remove_file(&path)));
     run("the_notifier", &[], &env);
@@ -160,9 +123,7 @@ fn readiness_reaches_the_socket_it_is_told() {
 fn heard(manager: &UnixDatagram) -> String {
     let mut bytes = [0; 256];
     let length = manager.recv(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes[..length])
-        .trim_end()
-        .to_owned()
+    String::from_utf8_lossy(&bytes[..length]).trim_end().to_owned()
 }
 
 #[test]
@@ -189,10 +150,7 @@ fn no_manager_is_an_answer() {
         &[("XDG_RUNTIME_DIR", "/nowhere")],
         &[("DBUS_SESSION_BUS_ADDRESS", deaf_bus.as_str())],
     ] {
-        assert!(
-            run("the_seeker", &[], env).contains("no manager"),
-            "{env:?}"
-        );
+        assert!(run("the_seeker", &[], env).contains("no manager"), "{env:?}");
     }
     drop(deaf);
 }
@@ -200,8 +158,5 @@ fn no_manager_is_an_answer() {
 #[tokio::test]
 #[ignore = "run by the test above, as another process"]
 async fn the_seeker() {
-    println!(
-        "{}",
-        units::connect().await.map_or("no manager", |_| "a manager")
-    );
+    println!("{}", units::connect().await.map_or("no manager", |_| "a manager"));
 }

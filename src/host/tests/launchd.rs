@@ -55,9 +55,7 @@ unsafe extern "C" fn launch_activate_socket(
 
 fn given(plist: Option<Vec<(&str, Vec<&TcpListener>)>>) {
     let copies = |list: Vec<&TcpListener>| -> Vec<c_int> {
-        list.iter()
-            .map(|socket| socket.try_clone().unwrap().into_raw_fd())
-            .collect()
+        list.iter().map(|socket| socket.try_clone().unwrap().into_raw_fd()).collect()
     };
     let named = |(name, list): (&str, Vec<&TcpListener>)| (name.to_owned(), copies(list));
     *HELD.lock().unwrap() = plist.map(|plist| plist.into_iter().map(named).collect());
@@ -78,10 +76,7 @@ fn not_started_by_launchd_is_nothing_held() {
 fn several_sockets_of_one_name_and_none_of_another() {
     let _one = LAUNCHD.lock();
     let (four, six, own) = (listener(), listener(), listener());
-    given(Some(vec![
-        ("api", vec![&four, &six]),
-        ("console", vec![&own]),
-    ]));
+    given(Some(vec![("api", vec![&four, &six]), ("console", vec![&own])]));
     let held = sockets::take(&["api", "missing", "console"]).unwrap();
     let named: Vec<&str> = held.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(named, ["api", "api", "console"]);
@@ -100,10 +95,7 @@ fn a_second_taking_is_an_error_that_says_so() {
     let first: Vec<(String, OwnedFd)> = sockets::take(&["api"]).unwrap();
     assert_eq!(first.len(), 1);
     let said = sockets::take(&["api"]).unwrap_err().to_string();
-    assert!(
-        said.contains("\"api\"") && said.contains("before"),
-        "{said}"
-    );
+    assert!(said.contains("\"api\"") && said.contains("before"), "{said}");
 }
 
 #[test]

@@ -2,15 +2,8 @@
 //! scripts/systemd-lab boots; they run only where PARACHUTE_LAB is set, and say so elsewhere.
 //! The programs in their units are this test binary, in the role that `ROLE` names.
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test, and what it starts"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "the test plays the person at the keyboard"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test, and what it starts")]
+#![allow(clippy::disallowed_methods, reason = "the test plays the person at the keyboard")]
 
 #[path = "manager/installed.rs"]
 mod installed;
@@ -33,11 +26,7 @@ async fn lab() -> Option<Native> {
         eprintln!("not run: it wants a user service manager of its own (PARACHUTE_LAB is not set)");
         return None;
     }
-    Some(
-        units::connect()
-            .await
-            .expect("PARACHUTE_LAB is set, so a manager must answer"),
-    )
+    Some(units::connect().await.expect("PARACHUTE_LAB is set, so a manager must answer"))
 }
 
 fn transient(name: &str, role: &str) -> Transient {
@@ -59,11 +48,7 @@ fn transient(name: &str, role: &str) -> Transient {
 }
 
 fn systemctl(args: &[&str]) -> String {
-    let output = Command::new("systemctl")
-        .arg("--user")
-        .args(args)
-        .output()
-        .unwrap();
+    let output = Command::new("systemctl").arg("--user").args(args).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -89,14 +74,8 @@ async fn a_transient_unit_is_ready_when_started_and_has_its_limits() {
     };
     manager.start_transient(&unit).await.unwrap();
     let status = manager.status(&unit.name).await.unwrap();
-    assert_eq!(
-        (&*status.load, &*status.active, &*status.sub),
-        ("loaded", "active", "running")
-    );
-    assert_eq!(
-        (&*status.result, status.restarts, status.exit_status),
-        ("success", 0, None)
-    );
+    assert_eq!((&*status.load, &*status.active, &*status.sub), ("loaded", "active", "running"));
+    assert_eq!((&*status.result, status.restarts, status.exit_status), ("success", 0, None));
     assert!(status.memory_bytes.unwrap() < 96 * MIB, "{status:?}");
     assert!(status.since.unwrap() > 1_700_000_000_000_000, "{status:?}");
     let command = fs::read_to_string(format!("/proc/{}/cmdline", status.pid.unwrap())).unwrap();
@@ -116,15 +95,9 @@ async fn a_transient_unit_is_ready_when_started_and_has_its_limits() {
         "TimeoutStopUSec=5s",
         "UMask=0077",
     ] {
-        assert!(
-            shown.lines().any(|found| found == line),
-            "{line} in {shown}"
-        );
+        assert!(shown.lines().any(|found| found == line), "{line} in {shown}");
     }
-    assert!(matches!(
-        manager.start_transient(&unit).await,
-        Err(UnitError::Exists(_))
-    ));
+    assert!(matches!(manager.start_transient(&unit).await, Err(UnitError::Exists(_))));
     let listed = manager.list("parachute-test-limits").await.unwrap();
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].sub, "running");
@@ -147,11 +120,7 @@ async fn a_unit_that_fails_to_start_says_how_and_frees_its_name() {
     let unit = transient("parachute-test-fails.service", "fails");
     for _ in 0..2 {
         match manager.start_transient(&unit).await {
-            Err(UnitError::Job {
-                act: "start",
-                result,
-                ..
-            }) => assert_eq!(result, "failed"),
+            Err(UnitError::Job { act: "start", result, .. }) => assert_eq!(result, "failed"),
             other => panic!("{other:?}"),
         }
         let status = manager.status(&unit.name).await.unwrap();
@@ -159,13 +128,7 @@ async fn a_unit_that_fails_to_start_says_how_and_frees_its_name() {
         assert_eq!(status.exit_status.unwrap().code(), Some(78));
     }
     manager.forget(&unit.name).await.unwrap();
-    assert!(
-        manager
-            .list("parachute-test-fails")
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(manager.list("parachute-test-fails").await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -177,8 +140,7 @@ async fn what_a_unit_was_given_arrives_as_it_is() {
     let mut unit = transient("parachute-test-literal.service", "report");
     unit.args.push(odd.to_owned());
     unit.env.push(("ODD".to_owned(), odd.to_owned()));
-    unit.env
-        .push(("OUT".to_owned(), out.to_str().unwrap().to_owned()));
+    unit.env.push(("OUT".to_owned(), out.to_str().unwrap().to_owned()));
     unit.directory = dir.path().to_owned();
     manager.start_transient(&unit).await.unwrap();
     let said = fs::read_to_string(&out).unwrap();
@@ -227,17 +189,11 @@ async fn a_unit_that_nobody_knows_is_named() {
     }
     assert_eq!(manager.status(nobody).await.unwrap().load, "not-found");
     let refused = manager.start("no name").await;
-    assert!(
-        matches!(refused, Err(UnitError::Refused { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(UnitError::Refused { .. })), "{refused:?}");
     let mut unit = transient(nobody, "steady");
     unit.slice = "no slice".to_owned();
     let refused = manager.start_transient(&unit).await;
-    assert!(
-        matches!(refused, Err(UnitError::Refused { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(UnitError::Refused { .. })), "{refused:?}");
 }
 
 #[tokio::test]
@@ -254,10 +210,7 @@ async fn a_silent_program_is_ended_by_the_watchdog() {
     );
     fs::write(&file, unit).unwrap();
     systemctl(&["daemon-reload"]);
-    manager
-        .start("parachute-test-silent.service")
-        .await
-        .unwrap();
+    manager.start("parachute-test-silent.service").await.unwrap();
     let ended = end_of(&manager, "parachute-test-silent.service").await;
     assert_eq!(ended.result, "watchdog");
     fs::remove_file(&file).unwrap();
@@ -271,20 +224,11 @@ async fn fields_of_events_and_spans_reach_the_journal() {
     let unit = transient("parachute-test-logs.service", "logs");
     manager.start_transient(&unit).await.unwrap();
     let mut journal = Command::new("journalctl")
-        .args([
-            "--user",
-            "--unit",
-            &unit.name,
-            "--output=json",
-            "--follow",
-            "--lines=all",
-        ])
+        .args(["--user", "--unit", &unit.name, "--output=json", "--follow", "--lines=all"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(journal.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
+    let mut lines = BufReader::new(journal.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut find = |text: &str| lines.find(|line| line.contains(text)).unwrap();
     let event = find("fields of an event");
     for field in [

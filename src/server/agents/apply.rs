@@ -3,7 +3,7 @@
 //! watcher begins at the last event that the database has taken in.
 
 use super::{Agents, Known, frame, lock};
-use crate::limits::{REVIVALS_MAX, REVIVAL_PAUSE};
+use crate::limits::{REVIVAL_PAUSE, REVIVALS_MAX};
 use crate::store::{Applied, Store, TurnRow};
 use http_body_util::BodyExt;
 use std::sync::Arc;
@@ -39,7 +39,11 @@ impl Agents {
             match store.handed(Some(session)).await {
                 Ok(left) if left.is_empty() => return,
                 Ok(left) => {
-                    tracing::warn!(session, turns = left.len(), "the agent is gone with work in hand");
+                    tracing::warn!(
+                        session,
+                        turns = left.len(),
+                        "the agent is gone with work in hand"
+                    );
                 }
                 Err(error) => {
                     let error = serve::fault::chain(&error);

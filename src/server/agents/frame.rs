@@ -81,10 +81,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_give_the_same_frames_wherever_they_are_cut(cuts in prop::collection::vec(0usize..400, 0..9)) {
+        fn pieces_give_the_same_frames_wherever_they_are_cut(
+            cuts in prop::collection::vec(0usize..400, 0..9)
+        ) {
             let mut whole = Vec::new();
             for id in 1..9u64 {
-                let event = format!("{{\"type\":\"text\",\"delta\":\"{}\"}}", "é".repeat(id as usize));
+                let text = "é".repeat(id as usize);
+                let event = format!("{{\"type\":\"text\",\"delta\":\"{text}\"}}");
                 wire::frames::frame(&mut whole, id, &event);
                 whole.extend_from_slice(b": still here\n\n");
             }

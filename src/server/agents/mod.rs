@@ -94,9 +94,7 @@ impl Agents {
                 }
             };
             let late = || StartError::Late(AGENT_START.as_secs());
-            tokio::time::timeout(AGENT_START, ready)
-                .await
-                .map_err(|_| late())?;
+            tokio::time::timeout(AGENT_START, ready).await.map_err(|_| late())?;
         }
         self.watch(store, &known);
         Ok(())
@@ -157,17 +155,12 @@ impl Agents {
     }
 
     fn with_sockets(&self) -> Vec<String> {
-        let files = std::fs::read_dir(self.0.setup.dirs.agents())
-            .into_iter()
-            .flatten()
-            .flatten();
+        let files = std::fs::read_dir(self.0.setup.dirs.agents()).into_iter().flatten().flatten();
         let names = files.filter_map(|f| {
             let name = f.file_name().into_string().ok()?;
             name.strip_suffix(".sock").map(str::to_owned)
         });
-        names
-            .filter(|n| wire::SessionId::parse(n).is_ok())
-            .collect()
+        names.filter(|n| wire::SessionId::parse(n).is_ok()).collect()
     }
 
     fn known(&self, session: &str) -> Arc<Known> {
@@ -232,10 +225,7 @@ impl Known {
     async fn applied(&self, id: u64) {
         let mut applied = self.applied.subscribe();
         let wait = applied.wait_for(|upto| *upto >= id);
-        if tokio::time::timeout(crate::limits::APPLY_WAIT, wait)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(crate::limits::APPLY_WAIT, wait).await.is_err() {
             tracing::error!(
                 session = self.session, id, at = %Timestamp::now(),
                 "the end of a turn did not reach the database in time"

@@ -89,10 +89,7 @@ fn first_id(dir: &Path) -> io::Result<u64> {
 
 fn reset(oldest: u64) -> Vec<u8> {
     let message = "older events are no longer kept; what follows begins at the oldest there is";
-    frame_without_id(&ChatEvent::Reset {
-        oldest,
-        message: message.into(),
-    })
+    frame_without_id(&ChatEvent::Reset { oldest, message: message.into() })
 }
 
 /// The conversation as the log has it.
@@ -105,10 +102,7 @@ pub(crate) struct Messages {
 
 /// Reads the conversation out of the log; None if there is no log.
 pub(crate) fn messages(dir: &Path) -> io::Result<Option<Messages>> {
-    let mut out = Messages {
-        messages: Vec::new(),
-        complete: false,
-    };
+    let mut out = Messages { messages: Vec::new(), complete: false };
     let mut answer = Answer::default();
     let mut any = false;
     each_record(dir, |record| {
@@ -125,11 +119,7 @@ pub(crate) fn messages(dir: &Path) -> io::Result<Option<Messages>> {
                 if let Some(ChatEvent::UserMessage { content, .. }) = record.event() {
                     let role = "user".into();
                     let timestamp = Some(Timestamp::from_millis(at).to_string());
-                    out.messages.push(Message {
-                        role,
-                        content,
-                        timestamp,
-                    });
+                    out.messages.push(Message { role, content, timestamp });
                 }
             }
             _ if record.is_last() => out.messages.extend(answer.whole()),
@@ -173,11 +163,7 @@ impl Answer {
         self.settle();
         let content = std::mem::take(&mut self.before);
         let timestamp = Some(Timestamp::from_millis(self.at).to_string());
-        (!content.is_empty()).then(|| Message {
-            role: "assistant".into(),
-            content,
-            timestamp,
-        })
+        (!content.is_empty()).then(|| Message { role: "assistant".into(), content, timestamp })
     }
 }
 

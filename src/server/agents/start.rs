@@ -3,7 +3,8 @@
 
 use super::Setup;
 use crate::limits::{
-    AGENT_CPU_WEIGHT, AGENT_MEMORY_HIGH_BYTES, AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX, AGENT_GONE_PAUSE, AGENT_GONE_TRIES,
+    AGENT_CPU_WEIGHT, AGENT_GONE_PAUSE, AGENT_GONE_TRIES, AGENT_MEMORY_HIGH_BYTES,
+    AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX,
 };
 use host::child;
 use host::units::{self, Limits, Transient, UnitError, Units};
@@ -98,15 +99,15 @@ async fn as_unit(
     args: Vec<String>,
     manager: &host::Native,
 ) -> Result<(), StartError> {
-    let env = environment(setup).into_iter().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
+    let env = environment(setup)
+        .into_iter()
+        .filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)));
     let transient = Transient {
         name: unit(session),
         description: format!("Parachute agent of session {session}"),
         program: setup.program.clone(),
         args,
-        afterwards: ["--session", session, "--ended", "yes"]
-            .map(String::from)
-            .into(),
+        afterwards: ["--session", session, "--ended", "yes"].map(String::from).into(),
         env: env.collect(),
         slice: SLICE.into(),
         directory: setup.dirs.home.clone(),
@@ -135,10 +136,7 @@ async fn detached(setup: &Setup, session: &str, args: &[String]) -> Result<(), S
     let failed = |source: io::Error| {
         let kept = std::fs::read_to_string(log.join("agent.log")).unwrap_or_default();
         let last = kept.lines().last().map(|line| format!(" ({line})"));
-        StartError::Process {
-            said: last.unwrap_or_default(),
-            source,
-        }
+        StartError::Process { said: last.unwrap_or_default(), source }
     };
     std::fs::create_dir_all(&log).map_err(failed)?;
     let env = environment(setup);

@@ -7,8 +7,8 @@ use super::prompt::{self, Place};
 use super::sessions::{permission_mode, set_permission_mode, stored_trust};
 use super::{Domain, DomainError};
 use crate::agents::{Piped, StartError, Wanted, replay};
-use crate::store::{Handed, MetadataEdit, Patch, SessionRow, Store, StoreError};
 use crate::limits::REPLAY_PIECES_MAX;
+use crate::store::{Handed, MetadataEdit, Patch, SessionRow, Store, StoreError};
 use config::{token, workspace};
 use serve::Feed;
 use serve::fault::chain;
@@ -55,9 +55,7 @@ impl Domain {
         }
         let max = self.settings.max_message_length as usize;
         if body.message.chars().count() > max {
-            return Err(plain_error(&format!(
-                "message is longer than {max} characters"
-            )));
+            return Err(plain_error(&format!("message is longer than {max} characters")));
         }
         let store = self.store().await.map_err(|e| domain_error(&e, None))?;
         let asked = serde_json::to_string(&body).expect("a body is always JSON");
@@ -65,12 +63,8 @@ impl Domain {
         let session = prepared.session;
         let turn = prepared.request.turn.clone();
         let noted = |e: StoreError| store_error(&e, &session);
-        let handed =
-            Handed { turn: turn.clone(), session_id: session.clone(), body: asked };
-        store
-            .begin_turn(prepared.new_row, handed, Timestamp::now())
-            .await
-            .map_err(noted)?;
+        let handed = Handed { turn: turn.clone(), session_id: session.clone(), body: asked };
+        store.begin_turn(prepared.new_row, handed, Timestamp::now()).await.map_err(noted)?;
         if let Some(mode) = prepared.mode_change {
             let edit = MetadataEdit::With(Box::new(move |m| set_permission_mode(m, mode)));
             let patch = Patch { metadata: Some(edit), ..Patch::default() };
@@ -123,10 +117,8 @@ impl Domain {
         let id = found.id.to_string();
         let trust = self.trust(&body, found.row.as_ref());
         let row = found.row.as_ref();
-        let asked = body
-            .working_directory
-            .as_deref()
-            .or_else(|| override_of(row, "working_directory"));
+        let asked =
+            body.working_directory.as_deref().or_else(|| override_of(row, "working_directory"));
         let asked = asked.or_else(|| row?.working_directory.as_deref());
         let place = prompt::place(self.vault(), asked);
         if trust != Trust::Full {
@@ -142,16 +134,9 @@ impl Domain {
                 .await
                 .map_err(|e| domain_error(&e, Some(&id)))?;
         let claude = ClaudeSetup {
-            program: self
-                .settings
-                .claude_path
-                .as_ref()
-                .map(|p| p.display().to_string()),
+            program: self.settings.claude_path.as_ref().map(|p| p.display().to_string()),
             directory: place.directory.display().to_string(),
-            model: body
-                .model
-                .clone()
-                .or_else(|| self.settings.default_model.clone()),
+            model: body.model.clone().or_else(|| self.settings.default_model.clone()),
             system_prompt: prompt.replacement,
             append_prompt: prompt.addition,
             permission_mode: body
@@ -160,18 +145,8 @@ impl Domain {
             base_url: self.base_url(),
             credential: self.credential().await,
         };
-        let title = row
-            .and_then(|r| r.title.clone())
-            .or_else(|| prompt::title_of(&body.message));
-        let preface = preface(
-            &body,
-            &id,
-            &turn,
-            &place,
-            &resume,
-            title.clone(),
-            prompt.metadata,
-        );
+        let title = row.and_then(|r| r.title.clone()).or_else(|| prompt::title_of(&body.message));
+        let preface = preface(&body, &id, &turn, &place, &resume, title.clone(), prompt.metadata);
         let request = TurnRequest {
             turn,
             message: message_text(&body, resume.is_new_session),
@@ -185,42 +160,23 @@ impl Domain {
             vault: self.vault().display().to_string(),
             claude,
         };
-        let new_row = found
-            .row
-            .is_none()
-            .then(|| new_row(&id, &body, title, &place, trust));
+        let new_row = found.row.is_none().then(|| new_row(&id, &body, title, &place, trust));
         let mode_change = body.permission_mode;
-        Ok(Prepared {
-            session: id,
-            new_row,
-            mode_change,
-            request,
-        })
+        Ok(Prepared { session: id, new_row, mode_change, request })
     }
 
     /// The session a body names: known here, known to the CLI, or new.
     async fn find(&self, body: &ChatBody) -> Result<Found, DomainError> {
-        let named = body
-            .session_id
-            .as_deref()
-            .filter(|id| !matches!(*id, "" | "new" | "pending"));
+        let named = body.session_id.as_deref().filter(|id| !matches!(*id, "" | "new" | "pending"));
         if let Some(id) = named.and_then(|id| SessionId::parse(id).ok()) {
             let row = self.store().await?.session(id.as_str()).await?;
             let transcript = self.has_transcript(id.as_str()).await?;
             if row.is_some() || transcript {
-                return Ok(Found {
-                    id,
-                    row,
-                    transcript,
-                });
+                return Ok(Found { id, row, transcript });
             }
         }
         let id = SessionId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
-        Ok(Found {
-            id,
-            row: None,
-            transcript: false,
-        })
+        Ok(Found { id, row: None, transcript: false })
     }
 
     /// The strictest of what request, session and workspace say; a request can lower trust,
@@ -231,7 +187,8 @@ impl Domain {
         let of_workspace = workspace.and_then(|slug| workspace::trust(self.vault(), slug));
         let kept = row.and_then(|r| r.trust_level.clone());
         let said = body.trust_level.clone().into_iter().chain(kept).chain(of_workspace);
-        said.map(|name| Trust::parse(&name).unwrap_or(Trust::Sandboxed)).fold(Trust::Full, Trust::max)
+        said.map(|name| Trust::parse(&name).unwrap_or(Trust::Sandboxed))
+            .fold(Trust::Full, Trust::max)
     }
 
     fn trust_refused(&self, session: &str, trust: Trust) -> ChatEvent {
@@ -281,8 +238,7 @@ impl Domain {
 
     fn base_url(&self) -> Option<String> {
         let set = self.sources.environment.get("ANTHROPIC_BASE_URL").cloned();
-        set.filter(|url| !url.is_empty())
-            .or_else(|| self.settings.anthropic_base_url.clone())
+        set.filter(|url| !url.is_empty()).or_else(|| self.settings.anthropic_base_url.clone())
     }
 
     /// The model credential, looked up for each turn so that a new one counts at once.
@@ -342,11 +298,7 @@ impl Domain {
 
 /// What the owner set for this session alone.
 fn override_of<'r>(row: Option<&'r SessionRow>, name: &str) -> Option<&'r str> {
-    row?.metadata
-        .as_ref()?
-        .get("config_overrides")?
-        .get(name)?
-        .as_str()
+    row?.metadata.as_ref()?.get("config_overrides")?.get(name)?.as_str()
 }
 
 fn new_row(
@@ -371,11 +323,7 @@ fn new_row(
 
 /// What the model is asked: the message, and before a session's first one its context.
 fn message_text(body: &ChatBody, is_new: bool) -> String {
-    match body
-        .initial_context
-        .as_deref()
-        .filter(|c| is_new && !c.trim().is_empty())
-    {
+    match body.initial_context.as_deref().filter(|c| is_new && !c.trim().is_empty()) {
         None => body.message.clone(),
         Some(context) if body.message.trim().is_empty() => context.to_owned(),
         Some(context) => format!("## Context\n\n{context}\n\n## Request\n\n{}", body.message),
@@ -403,43 +351,21 @@ fn preface(
             title,
             turn_id: turn.to_owned(),
         },
-        ChatEvent::UserMessage {
-            content: body.message.clone(),
-            injected: false,
-        },
+        ChatEvent::UserMessage { content: body.message.clone(), injected: false },
         ChatEvent::PromptMetadata(metadata),
     ];
     let mut warn = |code: &str, title: &str, message: String| {
         let (code, title, session_id) = (code.into(), title.into(), session_id.clone());
-        out.push(ChatEvent::Warning {
-            code,
-            title,
-            message,
-            details: None,
-            session_id,
-        });
+        out.push(ChatEvent::Warning { code, title, message, details: None, session_id });
     };
     if let Some(refused) = &place.refused {
         let message = format!("{refused}; the agent works in the vault instead.");
         warn("working_directory", "Working directory", message);
     }
     for (name, given) in [
-        (
-            "attachments",
-            body.attachments.as_ref().is_some_and(|a| !a.is_empty()),
-        ),
-        (
-            "contexts",
-            body.contexts
-                .as_ref()
-                .is_some_and(|c| c.iter().any(|c| !c.is_empty())),
-        ),
-        (
-            "agentPath",
-            body.agent_path
-                .as_deref()
-                .is_some_and(|a| a != "vault-agent"),
-        ),
+        ("attachments", body.attachments.as_ref().is_some_and(|a| !a.is_empty())),
+        ("contexts", body.contexts.as_ref().is_some_and(|c| c.iter().any(|c| !c.is_empty()))),
+        ("agentPath", body.agent_path.as_deref().is_some_and(|a| a != "vault-agent")),
         ("workspaceId", body.workspace_id.is_some()),
     ] {
         if given {
@@ -451,10 +377,7 @@ fn preface(
 }
 
 fn plain_error(error: &str) -> ChatEvent {
-    ChatEvent::Error {
-        error: error.into(),
-        session_id: None,
-    }
+    ChatEvent::Error { error: error.into(), session_id: None }
 }
 
 fn domain_error(error: &DomainError, session: Option<&str>) -> ChatEvent {

@@ -20,31 +20,15 @@ pub(crate) enum KeyError {
 
 impl Domain {
     pub(crate) fn list_keys(&self) -> KeyList {
-        KeyList {
-            keys: self.keys.list(),
-            auth_mode: self.keys.mode(),
-        }
+        KeyList { keys: self.keys.list(), auth_mode: self.keys.mode() }
     }
 
     pub(crate) async fn make_key(&self, label: String) -> Result<MadeKey, KeyError> {
         let keys = self.keys.clone();
         let made = blocking(move || keys.create(&label)).await??;
-        let (
-            KeyInfo {
-                id,
-                label,
-                created_at,
-                ..
-            },
-            key,
-        ) = made;
+        let (KeyInfo { id, label, created_at, .. }, key) = made;
         tracing::info!(key = id, "a key was made");
-        Ok(MadeKey {
-            id,
-            label,
-            key,
-            created_at,
-        })
+        Ok(MadeKey { id, label, key, created_at })
     }
 
     pub(crate) async fn revoke_key(&self, id: String, by: &Caller) -> Result<String, KeyError> {
@@ -58,10 +42,7 @@ impl Domain {
     }
 
     pub(crate) fn auth_settings(&self) -> AuthSettings {
-        AuthSettings {
-            require_auth: self.keys.mode(),
-            key_count: self.keys.list().len(),
-        }
+        AuthSettings { require_auth: self.keys.mode(), key_count: self.keys.list().len() }
     }
 
     pub(crate) async fn set_auth_mode(&self, name: &str) -> Result<AuthSettings, KeyError> {
@@ -77,7 +58,5 @@ impl Domain {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DomainError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| DomainError::Broken)
+    tokio::task::spawn_blocking(work).await.map_err(|_| DomainError::Broken)
 }

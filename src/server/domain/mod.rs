@@ -139,10 +139,8 @@ impl Domain {
             Opened::Yes(_) => None,
             Opened::No(why, _) => Some(format!("the database cannot be opened: {why}")),
         };
-        let all: Vec<String> = [self.problem.clone(), self.keys.problem(), store]
-            .into_iter()
-            .flatten()
-            .collect();
+        let all: Vec<String> =
+            [self.problem.clone(), self.keys.problem(), store].into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 
@@ -156,10 +154,7 @@ fn open(path: &Path) -> Opened {
         Ok(store) => Opened::Yes(store),
         Err(error) => {
             let why = serve::fault::chain(&error);
-            tracing::error!(
-                error = why,
-                "the database cannot be opened; serving without it"
-            );
+            tracing::error!(error = why, "the database cannot be opened; serving without it");
             Opened::No(why, Instant::now())
         }
     }

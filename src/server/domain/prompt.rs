@@ -31,20 +31,12 @@ pub(crate) struct Prompt {
 /// What names the vault must stay in it, symlinks followed.
 pub(crate) fn place(vault: &Path, asked: Option<&str>) -> Place {
     let root = vault.canonicalize().unwrap_or_else(|_| vault.to_owned());
-    let at_root = |refused: Option<String>| Place {
-        directory: root.clone(),
-        stored: None,
-        refused,
-    };
-    let Some(asked) = asked
-        .map(str::trim)
-        .filter(|a| !a.is_empty() && *a != "/vault")
-    else {
+    let at_root =
+        |refused: Option<String>| Place { directory: root.clone(), stored: None, refused };
+    let Some(asked) = asked.map(str::trim).filter(|a| !a.is_empty() && *a != "/vault") else {
         return at_root(None);
     };
-    let inside = asked
-        .strip_prefix("/vault/")
-        .or((!asked.starts_with('/')).then_some(asked));
+    let inside = asked.strip_prefix("/vault/").or((!asked.starts_with('/')).then_some(asked));
     let wanted = inside.map_or_else(|| PathBuf::from(asked), |rest| root.join(rest));
     let Ok(found) = wanted.canonicalize() else {
         return at_root(Some(format!("{asked} does not exist")));
@@ -56,20 +48,12 @@ pub(crate) fn place(vault: &Path, asked: Option<&str>) -> Place {
         Ok(rest) if rest.as_os_str().is_empty() => at_root(None),
         Ok(rest) => {
             let stored = Some(format!("/vault/{}", rest.display()));
-            Place {
-                directory: found,
-                stored,
-                refused: None,
-            }
+            Place { directory: found, stored, refused: None }
         }
         Err(_) if inside.is_some() => at_root(Some(format!("{asked} leads out of the vault"))),
         Err(_) => {
             let stored = Some(found.display().to_string());
-            Place {
-                directory: found,
-                stored,
-                refused: None,
-            }
+            Place { directory: found, stored, refused: None }
         }
     }
 }
@@ -89,11 +73,7 @@ pub(crate) fn assemble(
     if let Some(custom) = custom.filter(|c| !c.trim().is_empty()) {
         metadata.prompt_source = "custom".into();
         metadata.total_prompt_tokens = tokens(&custom);
-        return Prompt {
-            replacement: Some(custom),
-            addition: None,
-            metadata,
-        };
+        return Prompt { replacement: Some(custom), addition: None, metadata };
     }
     metadata.prompt_source = "claude_code_preset".into();
     let mut parts = Vec::new();
@@ -104,9 +84,7 @@ pub(crate) fn assemble(
     }
     if let Some(stored) = &place.stored {
         let shown = stored.strip_prefix("/vault/").unwrap_or(stored);
-        parts.push(format!(
-            "# Working directory\n\nYou work in `{shown}`; commands run there."
-        ));
+        parts.push(format!("# Working directory\n\nYou work in `{shown}`; commands run there."));
         if let Some((name, text)) = of_directory(&place.directory) {
             metadata.working_directory_claude_md =
                 Some(inside(stored).map_or(name.to_owned(), |dir| format!("{dir}/{name}")));
@@ -122,11 +100,7 @@ pub(crate) fn assemble(
     }
     let addition = parts.join("\n\n");
     metadata.total_prompt_tokens = tokens(&addition);
-    Prompt {
-        replacement: None,
-        addition: Some(addition).filter(|a| !a.is_empty()),
-        metadata,
-    }
+    Prompt { replacement: None, addition: Some(addition).filter(|a| !a.is_empty()), metadata }
 }
 
 fn inside(stored: &str) -> Option<&str> {
@@ -186,25 +160,12 @@ mod tests {
         let stored = |asked: Option<&str>| place(&vault, asked).stored;
         assert_eq!(stored(None), None);
         assert_eq!(stored(Some("work")), Some("/vault/work".into()));
-        assert_eq!(
-            stored(Some("/vault/work/../work")),
-            Some("/vault/work".into())
-        );
+        assert_eq!(stored(Some("/vault/work/../work")), Some("/vault/work".into()));
         let absolute = sibling.display().to_string();
         assert_eq!(stored(Some(&absolute)), Some(absolute.clone()));
-        for out in [
-            "../vault-backup",
-            "/vault/../vault-backup",
-            "out",
-            "nowhere",
-            "a\0b",
-        ] {
+        for out in ["../vault-backup", "/vault/../vault-backup", "out", "nowhere", "a\0b"] {
             let place = place(&vault, Some(out));
-            assert_eq!(
-                (place.stored, place.directory),
-                (None, vault.clone()),
-                "{out:?}"
-            );
+            assert_eq!((place.stored, place.directory), (None, vault.clone()), "{out:?}");
             assert!(place.refused.is_some(), "{out:?}");
         }
     }

@@ -2,8 +2,8 @@
 //! happens here and nowhere else.
 
 use super::{Domain, DomainError};
-use crate::store::{ListFilter, MetadataEdit, Patch, SessionRow, Stats};
 use crate::limits::{AGENT_GONE_PAUSE, AGENT_GONE_TRIES};
+use crate::store::{ListFilter, MetadataEdit, Patch, SessionRow, Stats};
 use serde_json::{Map, Value};
 use std::io;
 use wire::Trust;
@@ -48,7 +48,7 @@ impl Domain {
         match removed.await? {
             Ok(()) => tracing::info!(session = id, "a session was deleted"),
             Err(error) => {
-                tracing::warn!(session = id, %error, "no event log of a deleted session is removed");
+                tracing::warn!(session = id, %error, "a deleted session's event log stays");
             }
         }
         Ok(())
@@ -72,8 +72,7 @@ impl Domain {
 
     pub(crate) async fn archive(&self, id: &str, away: bool) -> Result<Session, DomainError> {
         let row = self.store().await?.set_archived(id, away).await?;
-        row.map(of_row)
-            .ok_or(DomainError::NoSession)
+        row.map(of_row).ok_or(DomainError::NoSession)
     }
 
     /// Takes a session that waits for its owner's word into use.
@@ -83,20 +82,11 @@ impl Domain {
         config: SessionConfig,
     ) -> Result<Session, DomainError> {
         let row = self.row(id).await?;
-        let pending = row
-            .metadata
-            .as_ref()
-            .and_then(|m| m.get("pending_initialization"));
+        let pending = row.metadata.as_ref().and_then(|m| m.get("pending_initialization"));
         if !pending.is_some_and(truthy) {
-            return Err(DomainError::Bad(
-                "Session is not pending initialization".into(),
-            ));
+            return Err(DomainError::Bad("Session is not pending initialization".into()));
         }
-        let config = SessionConfig {
-            module: None,
-            config_overrides: None,
-            ..config
-        };
+        let config = SessionConfig { module: None, config_overrides: None, ..config };
         let mut patch = patch_of(config)?;
         let edit = patch.metadata.take();
         patch.metadata = Some(MetadataEdit::With(Box::new(move |metadata| {
@@ -128,17 +118,12 @@ impl Domain {
 
     async fn change(&self, id: &str, patch: Patch) -> Result<Session, DomainError> {
         let row = self.store().await?.patch_session(id, patch).await?;
-        row.map(of_row)
-            .ok_or(DomainError::NoSession)
+        row.map(of_row).ok_or(DomainError::NoSession)
     }
 }
 
 fn patch_of(config: SessionConfig) -> Result<Patch, DomainError> {
-    let mut patch = Patch {
-        module: config.module,
-        title: config.title,
-        ..Patch::default()
-    };
+    let mut patch = Patch { module: config.module, title: config.title, ..Patch::default() };
     if let Some(name) = config.trust_level {
         let trust = Trust::parse(&name);
         let trust = trust.ok_or_else(|| DomainError::Bad("Invalid trust level".into()))?;
@@ -146,23 +131,17 @@ fn patch_of(config: SessionConfig) -> Result<Patch, DomainError> {
     }
     if let Some(workspace) = config.workspace_id {
         if !workspace.is_empty() && !is_slug(&workspace) {
-            return Err(DomainError::Bad(format!(
-                "not a workspace's name: {workspace}"
-            )));
+            return Err(DomainError::Bad(format!("not a workspace's name: {workspace}")));
         }
         patch.workspace_id = Some(Some(workspace).filter(|w| !w.is_empty()));
     }
     if let Some(mode) = config.response_mode.as_deref()
         && !matches!(mode, "all_messages" | "mention_only")
     {
-        return Err(DomainError::Bad(
-            "responseMode is all_messages or mention_only".into(),
-        ));
+        return Err(DomainError::Bad("responseMode is all_messages or mention_only".into()));
     }
-    let bot = [
-        ("response_mode", config.response_mode),
-        ("mention_pattern", config.mention_pattern),
-    ];
+    let bot =
+        [("response_mode", config.response_mode), ("mention_pattern", config.mention_pattern)];
     let overrides = config.config_overrides;
     let mode = config.permission_mode;
     if overrides.is_some() || mode.is_some() || bot.iter().any(|(_, v)| v.is_some()) {
@@ -189,9 +168,7 @@ fn patch_of(config: SessionConfig) -> Result<Patch, DomainError> {
 
 /// An object within the metadata, made if it is missing or something else.
 fn part<'m>(metadata: &'m mut Map<String, Value>, name: &str) -> &'m mut Map<String, Value> {
-    let value = metadata
-        .entry(name)
-        .or_insert_with(|| Value::Object(Map::new()));
+    let value = metadata.entry(name).or_insert_with(|| Value::Object(Map::new()));
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
@@ -208,8 +185,7 @@ pub(crate) fn stored_trust(trust: Trust) -> &'static str {
 
 pub(crate) fn permission_mode(metadata: Option<&Map<String, Value>>) -> PermissionMode {
     let kept = metadata.and_then(|m| m.get(PERMISSION_MODE)).cloned();
-    kept.and_then(|value| serde_json::from_value(value).ok())
-        .unwrap_or_default()
+    kept.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
 pub(crate) fn set_permission_mode(metadata: &mut Map<String, Value>, mode: PermissionMode) {

@@ -31,13 +31,8 @@ pub(crate) struct Places {
 
 impl Places {
     fn find(&self) -> Option<PathBuf> {
-        let dirs = self
-            .roots
-            .iter()
-            .flat_map(|r| std::fs::read_dir(r).into_iter().flatten());
-        dirs.flatten()
-            .map(|dir| dir.path().join(&self.file))
-            .find(|file| file.is_file())
+        let dirs = self.roots.iter().flat_map(|r| std::fs::read_dir(r).into_iter().flatten());
+        dirs.flatten().map(|dir| dir.path().join(&self.file)).find(|file| file.is_file())
     }
 }
 
@@ -47,14 +42,8 @@ impl Domain {
         let kept = kept.filter(|k| wire::SessionId::parse(k).is_ok());
         let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
         let claude = moved.unwrap_or_else(|| self.home.join(".claude"));
-        let roots = vec![
-            claude.join("projects"),
-            self.vault().join(".claude").join("projects"),
-        ];
-        Places {
-            roots,
-            file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)),
-        }
+        let roots = vec![claude.join("projects"), self.vault().join(".claude").join("projects")];
+        Places { roots, file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)) }
     }
 
     /// Whether the CLI has a conversation for this session.
@@ -78,9 +67,7 @@ impl Domain {
             };
             Ok(Some(told(&session, &logged.messages)))
         });
-        read.await?
-            .map_err(DomainError::History)?
-            .ok_or(DomainError::NoTranscript)
+        read.await?.map_err(DomainError::History)?.ok_or(DomainError::NoTranscript)
     }
 }
 
@@ -99,22 +86,13 @@ pub(crate) fn messages(places: &Places) -> io::Result<Option<Vec<Message>>> {
             _ => words(line),
         };
         let again = kind == "result"
-            && out
-                .last()
-                .is_some_and(|m: &Message| m.role == "assistant" && m.content == told);
+            && out.last().is_some_and(|m: &Message| m.role == "assistant" && m.content == told);
         if told.is_empty() || again || !matches!(kind, "user" | "assistant" | "result") {
             return;
         }
         let role = if kind == "user" { "user" } else { "assistant" };
-        let timestamp = line
-            .get("timestamp")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        out.push(Message {
-            role: role.into(),
-            content: told,
-            timestamp,
-        });
+        let timestamp = line.get("timestamp").and_then(Value::as_str).map(str::to_owned);
+        out.push(Message { role: role.into(), content: told, timestamp });
     })?;
     Ok(Some(out))
 }
@@ -197,11 +175,8 @@ fn assemble(
         };
     }
     let wanted = |index: usize| part == Part::Full || loaded == Some(index);
-    let events: Vec<Value> = kept
-        .into_iter()
-        .filter(|(i, _)| wanted(*i))
-        .flat_map(|(_, events)| events)
-        .collect();
+    let events: Vec<Value> =
+        kept.into_iter().filter(|(i, _)| wanted(*i)).flat_map(|(_, events)| events).collect();
     let boundaries = segments.iter().filter(|s| s.is_compacted).count();
     Transcript {
         session_id: session.to_owned(),
@@ -223,11 +198,7 @@ impl Stretch {
             self.start.clone_from(&at);
         }
         self.end = at.or(self.end.take());
-        let said = if text(line, "type") == "user" {
-            words(line)
-        } else {
-            String::new()
-        };
+        let said = if text(line, "type") == "user" { words(line) } else { String::new() };
         if !said.is_empty() {
             self.messages += 1;
             if self.preview.is_empty() {
@@ -317,19 +288,9 @@ fn told(session: &str, messages: &[Message]) -> Transcript {
     let events: Vec<Value> = events.collect();
     let mut stretch = Stretch::default();
     for event in events.iter().filter_map(Value::as_object) {
-        stretch.look(
-            event,
-            event
-                .get("timestamp")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-        );
+        stretch.look(event, event.get("timestamp").and_then(Value::as_str).map(str::to_owned));
     }
-    let segments = if events.is_empty() {
-        vec![]
-    } else {
-        vec![stretch.into_segment(0, false)]
-    };
+    let segments = if events.is_empty() { vec![] } else { vec![stretch.into_segment(0, false)] };
     let kept = vec![(0, events)];
     assemble(session, segments, kept, Part::Last, None, None)
 }
@@ -359,14 +320,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn lines() -> String {
+        let said = |text: &str| json!({"content":[{"type":"text","text":text}]});
         let at = |s: u32| format!("2026-01-01T10:00:0{s}.000Z");
         [
             json!({"type":"user","message":{"role":"user","content":"hello"},"timestamp":at(0)}),
-            json!({"type":"assistant","message":{"content":[{"type":"text","text":"hi"}]},"timestamp":at(1)}),
+            json!({"type":"assistant","message":said("hi"),"timestamp":at(1)}),
             json!({"type":"user","message":"a string","timestamp":at(2)}),
             json!({"type":"attachment","timestamp":at(2)}),
             json!({"type":"system","subtype":"compact_boundary","timestamp":at(3)}),
-            json!({"type":"user","message":{"content":[{"type":"text","text":"after"}]},"timestamp":at(4)}),
+            json!({"type":"user","message":said("after"),"timestamp":at(4)}),
         ]
         .map(|l| l.to_string())
         .join("\n")
@@ -378,16 +340,10 @@ mod tests {
         let last = read_lines("s", text.as_bytes(), Part::Last).expect("read");
         assert_eq!((last.event_count, last.segment_count), (1, 2));
         assert_eq!(last.loaded_segment_index, Some(1));
-        assert_eq!(
-            last.segments[0].end_time.as_deref(),
-            Some("2026-01-01T10:00:03.000Z")
-        );
+        assert_eq!(last.segments[0].end_time.as_deref(), Some("2026-01-01T10:00:03.000Z"));
         assert_eq!(last.total_event_count, 4);
         let first = read_lines("s", text.as_bytes(), Part::One(0)).expect("read");
-        assert_eq!(
-            (first.event_count, first.segments[0].preview.as_str()),
-            (2, "hello")
-        );
+        assert_eq!((first.event_count, first.segments[0].preview.as_str()), (2, "hello"));
         let full = read_lines("s", text.as_bytes(), Part::Full).expect("read");
         assert_eq!((full.event_count, full.loaded_segment_index), (4, None));
         assert_eq!(full.events[2]["subtype"], "compact_boundary");

@@ -10,30 +10,10 @@ pub(super) fn rows() -> Vec<Route<App>> {
     use Access::LocalOrKey;
     vec![
         get("/api/auth/keys", LocalOrKey, "List keys", call!(list)),
-        post(
-            "/api/auth/keys",
-            LocalOrKey,
-            "Make a key; it is shown this once",
-            call!(make),
-        ),
-        delete(
-            "/api/auth/keys/{key_id}",
-            LocalOrKey,
-            "Revoke a key",
-            call!(revoke),
-        ),
-        get(
-            "/api/auth/settings",
-            LocalOrKey,
-            "Who has to show a key",
-            call!(settings),
-        ),
-        put(
-            "/api/auth/settings",
-            LocalOrKey,
-            "Say who has to show a key",
-            call!(set),
-        ),
+        post("/api/auth/keys", LocalOrKey, "Make a key; it is shown this once", call!(make)),
+        delete("/api/auth/keys/{key_id}", LocalOrKey, "Revoke a key", call!(revoke)),
+        get("/api/auth/settings", LocalOrKey, "Who has to show a key", call!(settings)),
+        put("/api/auth/settings", LocalOrKey, "Say who has to show a key", call!(set)),
     ]
 }
 
@@ -48,10 +28,7 @@ async fn make(cx: Cx<App>, Json(new): Json<NewKey>) -> Result<Json<MadeKey>, Fau
 async fn revoke(cx: Cx<App>, (): ()) -> Result<Json<KeyDeleted>, Fault> {
     let id = cx.path.get("key_id").to_owned();
     let id = cx.app.domain.revoke_key(id, &cx.caller).await?;
-    Ok(Json(KeyDeleted {
-        status: "deleted".into(),
-        id,
-    }))
+    Ok(Json(KeyDeleted { status: "deleted".into(), id }))
 }
 
 async fn settings(cx: Cx<App>, (): ()) -> Result<Json<AuthSettings>, Fault> {

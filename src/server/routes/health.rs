@@ -14,12 +14,7 @@ pub(super) fn rows() -> Vec<Route<App>> {
     use Access::Open;
     vec![
         get("/", Open, "Says that this is Parachute", call!(root)),
-        get(
-            "/api/health",
-            Open,
-            "Whether the server serves, and with what",
-            call!(health),
-        ),
+        get("/api/health", Open, "Whether the server serves, and with what", call!(health)),
         get("/openapi.json", Open, "This document", call!(openapi)),
     ]
 }
@@ -54,10 +49,7 @@ fn detail(app: &App) -> HealthDetail {
     let vault = app.domain.vault();
     let status = if vault.is_dir() { "ok" } else { "inaccessible" };
     HealthDetail {
-        vault: VaultHealth {
-            path: vault.display().to_string(),
-            status: status.into(),
-        },
+        vault: VaultHealth { path: vault.display().to_string(), status: status.into() },
         modules: Vec::new(),
         docker: DockerHealth {
             available: false,

@@ -72,10 +72,9 @@ impl From<KeyError> for Fault {
 /// What an agent's refusal means here; `missing` is said where it has nothing of the kind.
 fn of_agent(error: AskError, missing: String) -> Fault {
     match error {
-        AskError::Refused(StatusCode::TOO_MANY_REQUESTS, _) => Fault::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many messages wait already",
-        ),
+        AskError::Refused(StatusCode::TOO_MANY_REQUESTS, _) => {
+            Fault::new(StatusCode::TOO_MANY_REQUESTS, "Too many messages wait already")
+        }
         AskError::Refused(StatusCode::NOT_FOUND, _) | AskError::Away(_) => Fault::missing(missing),
         other => Fault::unready("the session's agent does not answer").because(other),
     }

@@ -16,55 +16,15 @@ use wire::session::{
 pub(super) fn rows() -> Vec<Route<App>> {
     use Access::Key;
     vec![
-        get(
-            "/api/chat",
-            Key,
-            "List sessions, last used first",
-            call!(list),
-        ),
-        get(
-            "/api/chat/stats",
-            Key,
-            "How many sessions there are",
-            call!(stats),
-        ),
-        get(
-            "/api/chat/{id}",
-            Key,
-            "Show a session with its messages",
-            call!(show),
-        ),
+        get("/api/chat", Key, "List sessions, last used first", call!(list)),
+        get("/api/chat/stats", Key, "How many sessions there are", call!(stats)),
+        get("/api/chat/{id}", Key, "Show a session with its messages", call!(show)),
         delete("/api/chat/{id}", Key, "Forget a session", call!(forget)),
-        post(
-            "/api/chat/{id}/archive",
-            Key,
-            "Put a session away",
-            call!(archive),
-        ),
-        post(
-            "/api/chat/{id}/unarchive",
-            Key,
-            "Take it out again",
-            call!(unarchive),
-        ),
-        post(
-            "/api/chat/{id}/activate",
-            Key,
-            "Take a waiting session into use",
-            call!(activate),
-        ),
-        patch(
-            "/api/chat/{id}/config",
-            Key,
-            "Change a session",
-            call!(configure),
-        ),
-        get(
-            "/api/chat/{id}/transcript",
-            Key,
-            "The CLI's transcript",
-            call!(transcript),
-        ),
+        post("/api/chat/{id}/archive", Key, "Put a session away", call!(archive)),
+        post("/api/chat/{id}/unarchive", Key, "Take it out again", call!(unarchive)),
+        post("/api/chat/{id}/activate", Key, "Take a waiting session into use", call!(activate)),
+        patch("/api/chat/{id}/config", Key, "Change a session", call!(configure)),
+        get("/api/chat/{id}/transcript", Key, "The CLI's transcript", call!(transcript)),
     ]
 }
 
@@ -119,10 +79,7 @@ async fn list(cx: Cx<App>, Query(query): Query<ListQuery>) -> Result<RawJson<Ses
         limit: query.limit,
         offset: query.offset,
     };
-    Ok(RawJson(
-        cx.app.lists.get(&cx.app.domain, filter).await?,
-        PhantomData,
-    ))
+    Ok(RawJson(cx.app.lists.get(&cx.app.domain, filter).await?, PhantomData))
 }
 
 async fn stats(cx: Cx<App>, (): ()) -> Result<Json<Stats>, Fault> {
@@ -131,19 +88,9 @@ async fn stats(cx: Cx<App>, (): ()) -> Result<Json<Stats>, Fault> {
     for module in ["chat", "daily", "build"] {
         by_module.insert(module.into(), 0.into());
     }
-    by_module.extend(
-        found
-            .by_module
-            .into_iter()
-            .map(|(module, n)| (module, n.into())),
-    );
+    by_module.extend(found.by_module.into_iter().map(|(module, n)| (module, n.into())));
     let (total, active, archived) = (found.total, found.active, found.archived);
-    Ok(Json(Stats {
-        total,
-        active,
-        archived,
-        by_module,
-    }))
+    Ok(Json(Stats { total, active, archived, by_module }))
 }
 
 async fn show(cx: Cx<App>, (): ()) -> Result<Json<SessionWithMessages>, Fault> {
@@ -156,10 +103,7 @@ async fn show(cx: Cx<App>, (): ()) -> Result<Json<SessionWithMessages>, Fault> {
 async fn forget(cx: Cx<App>, (): ()) -> Result<Json<Deleted>, Fault> {
     let id = session(&cx)?;
     cx.app.domain.forget(&id).await?;
-    Ok(Json(Deleted {
-        success: true,
-        deleted: id,
-    }))
+    Ok(Json(Deleted { success: true, deleted: id }))
 }
 
 async fn archive(cx: Cx<App>, (): ()) -> Result<Json<SessionChanged>, Fault> {
@@ -185,10 +129,7 @@ async fn configure(
 }
 
 fn changed(session: wire::session::Session) -> Result<Json<SessionChanged>, Fault> {
-    Ok(Json(SessionChanged {
-        success: true,
-        session: Some(session),
-    }))
+    Ok(Json(SessionChanged { success: true, session: Some(session) }))
 }
 
 async fn transcript(

@@ -41,11 +41,7 @@ impl Lane {
         std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || serve(connection, notes, &counted, farewell))?;
-        Ok(Lane {
-            queue,
-            load: Arc::default(),
-            beats,
-        })
+        Ok(Lane { queue, load: Arc::default(), beats })
     }
 
     /// Hands a job over and waits for its answer. The job runs even if nobody waits any more.

@@ -14,7 +14,7 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
-pub use row::{Applied, Handed, Edit, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
+pub use row::{Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
 
 use lane::Lane;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -47,15 +47,11 @@ impl Store {
     /// the file takes.
     pub fn open(path: &Path) -> Result<Store, StoreError> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
-                path: folder.to_owned(),
-                source,
-            })?;
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         }
         let writer = schema::open(path)?;
-        let readers = (0..READERS)
-            .map(|_| schema::open_reader(path))
-            .collect::<Result<_, _>>()?;
+        let readers = (0..READERS).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
         Store::start(path.to_owned(), writer, readers)
     }
 
@@ -78,12 +74,7 @@ impl Store {
             .map_err(StoreError::Threads)?;
         let writer = Lane::start("store-write", writer, WRITES_QUEUED_MAX, checkpoint)
             .map_err(StoreError::Threads)?;
-        Ok(Store(Arc::new(Inner {
-            path,
-            writer,
-            readers,
-            generation: AtomicU64::new(0),
-        })))
+        Ok(Store(Arc::new(Inner { path, writer, readers, generation: AtomicU64::new(0) })))
     }
 
     /// Lets queued work finish, folds the write-ahead log into the file and closes it. Later
@@ -131,13 +122,8 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let lane = self.0.readers.iter().min_by_key(|lane| lane.load());
-        let answer = lane
-            .unwrap_or(&self.0.writer)
-            .run(|connection| job(connection))
-            .await;
-        answer
-            .map_err(|lane::Closed| StoreError::Closed)?
-            .map_err(|error| self.wrong(error))
+        let answer = lane.unwrap_or(&self.0.writer).run(|connection| job(connection)).await;
+        answer.map_err(|lane::Closed| StoreError::Closed)?.map_err(|error| self.wrong(error))
     }
 
     /// Runs a job in one transaction on the writer. It commits if the job succeeds.

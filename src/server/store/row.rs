@@ -251,9 +251,7 @@ pub(super) fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<i64>> 
     Ok(match row.get_ref(at)? {
         ValueRef::Integer(number) => Some(number),
         ValueRef::Real(number) => Some(number as i64),
-        ValueRef::Text(bytes) => str::from_utf8(bytes)
-            .ok()
-            .and_then(|t| t.trim().parse().ok()),
+        ValueRef::Text(bytes) => str::from_utf8(bytes).ok().and_then(|t| t.trim().parse().ok()),
         ValueRef::Null | ValueRef::Blob(_) => None,
     })
 }

@@ -70,8 +70,7 @@ impl Store {
     /// Id of the last event taken into this session's row; 0 if none was.
     pub async fn applied(&self, id: &str) -> Result<i64, StoreError> {
         let id = id.to_owned();
-        self.read(move |connection| applied_id(connection, &id))
-            .await
+        self.read(move |connection| applied_id(connection, &id)).await
     }
 
     /// The turns of a session, first to last.

@@ -96,17 +96,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_WAIT).map_err(wrong)?;
     let found = version(&connection).map_err(wrong)?;
     if found > KNOWN {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: KNOWN,
-        });
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: KNOWN });
     }
     // SQLite opens what it may not write without a word.
     if connection.is_readonly("main").map_err(wrong)? {
-        return Err(StoreError::ReadOnly {
-            path: path.to_owned(),
-        });
+        return Err(StoreError::ReadOnly { path: path.to_owned() });
     }
     if is_behind(&connection).map_err(wrong)? {
         let copy = if is_empty(&connection).map_err(wrong)? {
@@ -132,9 +126,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(wrong)?;
     connection.busy_timeout(BUSY_WAIT).map_err(wrong)?;
-    connection
-        .pragma_update(None, "query_only", true)
-        .map_err(wrong)?;
+    connection.pragma_update(None, "query_only", true).map_err(wrong)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
     Ok(connection)
 }
@@ -151,10 +143,7 @@ fn equip(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" && mode != "memory" {
-        tracing::warn!(
-            mode,
-            "this file system allows no write-ahead log; readers will wait"
-        );
+        tracing::warn!(mode, "this file system allows no write-ahead log; readers will wait");
     }
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -210,9 +199,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn has_object(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1")?
-        .exists([name])
+    connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1")?.exists([name])
 }
 
 fn has_column(connection: &Connection, column: &str) -> rusqlite::Result<bool> {
@@ -225,9 +212,7 @@ fn has_version(connection: &Connection, label: i64) -> rusqlite::Result<bool> {
     if !has_object(connection, "schema_version")? {
         return Ok(false);
     }
-    connection
-        .prepare("SELECT 1 FROM schema_version WHERE version = ?1")?
-        .exists([label])
+    connection.prepare("SELECT 1 FROM schema_version WHERE version = ?1")?.exists([label])
 }
 
 /// The highest version the file claims; 0 if it claims none.
@@ -236,16 +221,12 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
         return Ok(0);
     }
     let highest: Option<i64> =
-        connection.query_row("SELECT max(version) FROM schema_version", [], |row| {
-            row.get(0)
-        })?;
+        connection.query_row("SELECT max(version) FROM schema_version", [], |row| row.get(0))?;
     Ok(highest.unwrap_or(0))
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(!connection
-        .prepare("SELECT 1 FROM sqlite_master")?
-        .exists([])?)
+    Ok(!connection.prepare("SELECT 1 FROM sqlite_master")?.exists([])?)
 }
 
 /// Keeps the file as it is beside itself, readable by its owner only, under the first name that
@@ -278,10 +259,7 @@ fn keep_copy(connection: &Connection, path: &Path) -> Result<PathBuf, StoreError
 fn fill_copy(connection: &Connection, path: &Path, partial: &Path) -> Result<(), StoreError> {
     let name = partial.to_str().ok_or_else(|| {
         let source = io::Error::other("its path is not UTF-8, move the vault to one that is");
-        StoreError::Copy {
-            path: partial.to_owned(),
-            source,
-        }
+        StoreError::Copy { path: partial.to_owned(), source }
     })?;
     connection
         .execute("VACUUM INTO ?1", [name])
@@ -310,17 +288,12 @@ fn name_copy(path: &Path, partial: &Path) -> Result<PathBuf, StoreError> {
         }
     }
     let source = io::Error::other("there are nine copies already, move them away");
-    Err(StoreError::Copy {
-        path: beside(path, ".before-v16"),
-        source,
-    })
+    Err(StoreError::Copy { path: beside(path, ".before-v16"), source })
 }
 
 /// Makes a new name outlive a power cut.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -22,11 +22,7 @@ impl Store {
 
     /// Sessions, last used first.
     pub async fn list_sessions(&self, filter: &ListFilter) -> Result<Vec<SessionRow>, StoreError> {
-        if filter
-            .search
-            .as_ref()
-            .is_some_and(|text| text.len() > SEARCH_BYTES_MAX)
-        {
+        if filter.search.as_ref().is_some_and(|text| text.len() > SEARCH_BYTES_MAX) {
             return Ok(Vec::new());
         }
         let filter = filter.clone();
@@ -55,9 +51,8 @@ impl Store {
                 let sql = format!("DELETE FROM {table} WHERE session_id = ?1");
                 change.prepare_cached(&sql)?.execute([&id])?;
             }
-            let gone = change
-                .prepare_cached("DELETE FROM sessions WHERE id = ?1")?
-                .execute([&id])?;
+            let gone =
+                change.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([&id])?;
             Ok(gone > 0)
         })
         .await

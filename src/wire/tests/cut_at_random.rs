@@ -35,15 +35,10 @@ fn log_of(parts: &[Part]) -> Vec<Vec<u8>> {
     for (i, part) in parts.iter().enumerate() {
         let id = i as u64 + 1;
         let event = match part.clone() {
-            Part::Text(delta) => ChatEvent::Text {
-                content: None,
-                delta,
-            },
-            Part::Thinking(text, block) => ChatEvent::Thinking {
-                content: None,
-                delta: Some(text),
-                block: Some(block),
-            },
+            Part::Text(delta) => ChatEvent::Text { content: None, delta },
+            Part::Thinking(text, block) => {
+                ChatEvent::Thinking { content: None, delta: Some(text), block: Some(block) }
+            }
             Part::Tool => ChatEvent::ToolUse {
                 tool: ToolCall {
                     id: format!("t{id}"),
@@ -52,9 +47,7 @@ fn log_of(parts: &[Part]) -> Vec<Vec<u8>> {
                 },
             },
             Part::Reset(content) => ChatEvent::TextReset { content },
-            Part::Other => ChatEvent::Model {
-                model: format!("m{id}"),
-            },
+            Part::Other => ChatEvent::Model { model: format!("m{id}") },
             Part::NextTurn => {
                 turn += 1;
                 ChatEvent::Session {
@@ -90,10 +83,7 @@ fn frames(lines: &[Vec<u8>], mode: TextMode, after: u64, pace_ms: u64) -> Vec<u8
 }
 
 fn whole_frames(bytes: &[u8]) -> &str {
-    let end = bytes
-        .windows(2)
-        .rposition(|w| w == b"\n\n")
-        .map_or(0, |at| at + 2);
+    let end = bytes.windows(2).rposition(|w| w == b"\n\n").map_or(0, |at| at + 2);
     std::str::from_utf8(&bytes[..end]).expect("a frame is whole text")
 }
 
@@ -138,10 +128,7 @@ fn a_long_answer_costs_an_app_no_more_than_the_bound() {
     // 200 KB in 20 s of the framer's own clock, one piece a millisecond.
     let bytes = frames(&lines, TextMode::Content, 0, 1).len() as u64;
     let whole = 2 * 200 * 1024;
-    assert!(
-        bytes <= 20 * CONTENT_BYTES_PER_SECOND + whole,
-        "{bytes} bytes in 20 s"
-    );
+    assert!(bytes <= 20 * CONTENT_BYTES_PER_SECOND + whole, "{bytes} bytes in 20 s");
     let delta = frames(&lines, TextMode::Delta, 0, 1).len() as u64;
     assert!(delta < 20_000 * 64, "{delta} bytes of deltas");
 }

@@ -25,20 +25,14 @@ impl Api {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").unwrap().to_owned();
         Self { child, address }
     }
 
     /// Status, head and body as they came, up to the end of the connection.
     fn ask(&self, method: &str, path: &str, headers: &str, body: &Value) -> (u16, String, String) {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
@@ -51,10 +45,7 @@ impl Api {
         // A connection that the scenario drops may end with a reset; what came before counts.
         let _ = stream.read_to_string(&mut answer);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head
-            .split(' ')
-            .nth(1)
-            .map_or(0, |status| status.parse().unwrap());
+        let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
         (status, head.to_owned(), body.to_owned())
     }
 
@@ -77,15 +68,11 @@ impl Drop for Api {
 /// The `data:` objects of a chunked event stream. Chunks end at events, so lines stay whole.
 fn events(body: &str) -> Vec<Value> {
     let data = body.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(|data| serde_json::from_str(data).unwrap())
-        .collect()
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 fn text(events: &[Value]) -> String {
-    events
-        .iter()
-        .filter_map(|event| event["delta"]["text"].as_str())
-        .collect()
+    events.iter().filter_map(|event| event["delta"]["text"].as_str()).collect()
 }
 
 #[test]
@@ -96,10 +83,7 @@ fn an_answer_is_a_stream_of_events() {
     assert!(head.contains("content-type: text/event-stream"), "{head}");
     assert!(body.ends_with("0\r\n\r\n"), "the body ends properly");
     let events = events(&body);
-    let types: Vec<&str> = events
-        .iter()
-        .map(|event| event["type"].as_str().unwrap())
-        .collect();
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
         [
@@ -124,17 +108,11 @@ fn tool_input_comes_in_pieces_of_json() {
     let prompt =
         r#"[[scripted:tool {"name":"Write","input":{"file_path":"a","content":"ü ü ü"}}]]"#;
     let events = events(&api.messages(prompt, true).2);
-    let input: String = events
-        .iter()
-        .filter_map(|event| event["delta"]["partial_json"].as_str())
-        .collect();
+    let input: String =
+        events.iter().filter_map(|event| event["delta"]["partial_json"].as_str()).collect();
     let input: Value = serde_json::from_str(&input).unwrap();
     assert_eq!(input, json!({"file_path": "a", "content": "ü ü ü"}));
-    assert!(
-        events
-            .iter()
-            .any(|event| event["delta"]["stop_reason"] == "tool_use")
-    );
+    assert!(events.iter().any(|event| event["delta"]["stop_reason"] == "tool_use"));
 }
 
 #[test]
@@ -146,21 +124,12 @@ fn broken_streams_break() {
     let (status, _, _) = api.messages("[[scripted:disconnect]]", false);
     assert_eq!(status, 0, "no answer at all");
     let (_, _, body) = api.messages("[[scripted:stream_error]]", true);
-    assert_eq!(
-        events(&body).last().unwrap()["error"]["type"],
-        "overloaded_error"
-    );
+    assert_eq!(events(&body).last().unwrap()["error"]["type"], "overloaded_error");
     let (status, _, _) = api.messages("[[scripted:stream_error]]", false);
     assert_eq!(status, 529);
     let (_, _, body) = api.messages(r#"[[scripted:stall {"seconds":0.05}]]"#, true);
-    let pings = events(&body)
-        .iter()
-        .filter(|event| event["type"] == "ping")
-        .count();
-    assert!(
-        pings >= 2 && text(&events(&body)).ends_with("upsilon"),
-        "pings, then on with it"
-    );
+    let pings = events(&body).iter().filter(|event| event["type"] == "ping").count();
+    assert!(pings >= 2 && text(&events(&body)).ends_with("upsilon"), "pings, then on with it");
 }
 
 #[test]
@@ -169,26 +138,12 @@ fn the_other_doors() {
     let key = "x-api-key: good\r\n";
     let (status, _, body) = api.messages("hi", false);
     assert_eq!((status, body.contains("authentication_error")), (401, true));
-    let bad = api.ask(
-        "GET",
-        "/v1/models",
-        "authorization: Bearer bad\r\n",
-        &Value::Null,
-    );
+    let bad = api.ask("GET", "/v1/models", "authorization: Bearer bad\r\n", &Value::Null);
     assert_eq!(bad.0, 401);
-    assert_eq!(
-        api.ask("GET", "/v1/models/claude-sonnet-5", key, &Value::Null)
-            .0,
-        200
-    );
+    assert_eq!(api.ask("GET", "/v1/models/claude-sonnet-5", key, &Value::Null).0, 200);
     let unlisted = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user"}]});
     assert_eq!(api.ask("POST", "/v1/messages", key, &unlisted).0, 404);
-    let counted = api.ask(
-        "POST",
-        "/v1/messages/count_tokens",
-        key,
-        &json!({"messages": []}),
-    );
+    let counted = api.ask("POST", "/v1/messages/count_tokens", key, &json!({"messages": []}));
     assert!(counted.2.contains("input_tokens"));
     assert_eq!(api.ask("HEAD", "/", "", &Value::Null).0, 200);
     assert_eq!(api.ask("GET", "/nowhere", key, &Value::Null).0, 404);
@@ -201,22 +156,13 @@ fn the_other_doors() {
         (&json!("echo"), &json!("/v1/messages"))
     );
     api.ask("POST", "/__scripted/reset", "", &Value::Null);
-    assert_eq!(
-        api.ask("GET", "/__scripted/requests", "", &Value::Null).2,
-        "[]"
-    );
+    assert_eq!(api.ask("GET", "/__scripted/requests", "", &Value::Null).2, "[]");
 }
 
 #[test]
 fn a_demonstration_says_so_and_keeps_nothing() {
     let api = Api::start(&["--demo"]);
     let said = text(&events(&api.messages("hello there", true).2));
-    assert!(
-        said.contains("no real model") && said.contains("hello there"),
-        "{said}"
-    );
-    assert_eq!(
-        api.ask("GET", "/__scripted/requests", "", &Value::Null).2,
-        "[]"
-    );
+    assert!(said.contains("no real model") && said.contains("hello there"), "{said}");
+    assert_eq!(api.ask("GET", "/__scripted/requests", "", &Value::Null).2, "[]");
 }

@@ -27,13 +27,7 @@ struct Cli {
 impl Cli {
     fn start(home: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_scripted-claude"))
-            .args([
-                "--output-format",
-                "stream-json",
-                "--input-format",
-                "stream-json",
-                "--verbose",
-            ])
+            .args(["--output-format", "stream-json", "--input-format", "stream-json", "--verbose"])
             .args(arguments)
             .env_clear()
             .env("HOME", home)
@@ -51,11 +45,7 @@ impl Cli {
             .unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self {
-            child,
-            stdin,
-            stdout,
-        }
+        Self { child, stdin, stdout }
     }
 
     fn send(&mut self, message: &Value) {
@@ -83,20 +73,14 @@ impl Cli {
     fn line(&mut self) -> Option<Value> {
         let mut line = Vec::new();
         self.stdout.read_until(b'\n', &mut line).unwrap();
-        if line.is_empty() {
-            None
-        } else {
-            Some(serde_json::from_slice(&line).unwrap_or_default())
-        }
+        if line.is_empty() { None } else { Some(serde_json::from_slice(&line).unwrap_or_default()) }
     }
 
     /// Reads to the first line of this kind, that one included.
     fn until(&mut self, wanted: &str) -> Vec<Value> {
         let mut lines = Vec::new();
         loop {
-            let line = self
-                .line()
-                .unwrap_or_else(|| panic!("no {wanted} after {lines:#?}"));
+            let line = self.line().unwrap_or_else(|| panic!("no {wanted} after {lines:#?}"));
             let found = kind(&line) == wanted;
             lines.push(line);
             if found {
@@ -110,12 +94,7 @@ impl Cli {
         drop(self.stdin.take());
         let lines = std::iter::from_fn(|| self.line()).collect();
         let mut stderr = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         (lines, stderr, self.child.wait().unwrap().code())
     }
 }
@@ -139,11 +118,7 @@ fn kind(line: &Value) -> String {
         &line["event"]["content_block"]["type"],
         &line["message"]["content"][0]["type"],
     ];
-    parts
-        .into_iter()
-        .filter_map(Value::as_str)
-        .collect::<Vec<_>>()
-        .join("/")
+    parts.into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join("/")
 }
 
 fn kinds(lines: &[Value]) -> Vec<String> {
@@ -160,9 +135,9 @@ fn fields(value: &Value, path: &str, into: &mut BTreeSet<String>) {
                 into.insert(path);
             }
         }
-        Value::Array(list) => list
-            .iter()
-            .for_each(|value| fields(value, &format!("{path}[]"), into)),
+        Value::Array(list) => {
+            list.iter().for_each(|value| fields(value, &format!("{path}[]"), into))
+        }
         _ => {}
     }
 }
@@ -178,12 +153,8 @@ fn fields_by_kind(lines: &[Value]) -> BTreeMap<String, BTreeSet<String>> {
 fn recorded(name: &str) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../golden/claude/{name}.jsonl"));
     let text = std::fs::read_to_string(path).unwrap();
-    let lines = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines
-        .filter_map(|mut line| line.get_mut("out").map(Value::take))
-        .collect()
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter_map(|mut line| line.get_mut("out").map(Value::take)).collect()
 }
 
 /// The same fields in every kind of line; `loose` are paths that a tool's own data fills.
@@ -194,9 +165,7 @@ fn assert_same_shapes(ours: &[Value], theirs: &[Value], loose: &[&str]) {
     };
     let theirs = fields_by_kind(theirs);
     for (kind, fields) in fields_by_kind(ours) {
-        let Some(expected) = theirs.get(&kind) else {
-            panic!("{kind} was never recorded")
-        };
+        let Some(expected) = theirs.get(&kind) else { panic!("{kind} was never recorded") };
         let (ours, theirs) = (strict(fields), strict(expected.clone()));
         let different: Vec<&String> = ours.symmetric_difference(&theirs).collect();
         assert!(different.is_empty(), "{kind}: {different:?}");
@@ -226,18 +195,9 @@ fn a_permission_is_asked_for_as_recorded() {
     let home = TempDir::new().unwrap();
     let loose = [".message.content[].input", ".request.input"];
     for (answer, name) in [
-        (
-            json!({"behavior": "allow", "updatedInput": {"command": "echo changed"}}),
-            "tool-allow",
-        ),
-        (
-            json!({"behavior": "deny", "message": "The user said no."}),
-            "tool-deny",
-        ),
-        (
-            json!({"behavior": "deny", "message": "stop", "interrupt": true}),
-            "tool-deny-interrupt",
-        ),
+        (json!({"behavior": "allow", "updatedInput": {"command": "echo changed"}}), "tool-allow"),
+        (json!({"behavior": "deny", "message": "The user said no."}), "tool-deny"),
+        (json!({"behavior": "deny", "message": "stop", "interrupt": true}), "tool-deny-interrupt"),
     ] {
         let mut cli = Cli::start(home.path(), ASKING);
         cli.prompt(r#"@@{"ask":"Bash","n":2}@@"#);
@@ -246,14 +206,9 @@ fn a_permission_is_asked_for_as_recorded() {
         lines.extend(cli.end().0);
         // The recording had no id on its prompt and no state events; those have one of their own.
         let mut theirs = recorded(name);
-        theirs.extend(
-            recorded("session-state-and-replay")
-                .into_iter()
-                .filter(|line| {
-                    line["subtype"] == "session_state_changed"
-                        || line["type"] == "command_lifecycle"
-                }),
-        );
+        theirs.extend(recorded("session-state-and-replay").into_iter().filter(|line| {
+            line["subtype"] == "session_state_changed" || line["type"] == "command_lifecycle"
+        }));
         let marks = [".user_message_uuid", ".user_message_uuids"];
         let unmarked = |mut line: Value| {
             for mark in marks {
@@ -263,30 +218,17 @@ fn a_permission_is_asked_for_as_recorded() {
         };
         let lines: Vec<Value> = lines.into_iter().map(unmarked).collect();
         let known = ["command_lifecycle/cancelled"];
-        let ours: Vec<Value> = lines
-            .iter()
-            .filter(|line| !known.contains(&kind(line).as_str()))
-            .cloned()
-            .collect();
-        let more = [
-            ".request_sent_wall_ms",
-            ".first_request_",
-            ".permission_denials[].tool_input",
-        ];
+        let ours: Vec<Value> =
+            lines.iter().filter(|line| !known.contains(&kind(line).as_str())).cloned().collect();
+        let more = [".request_sent_wall_ms", ".first_request_", ".permission_denials[].tool_input"];
         assert_same_shapes(&ours, &theirs, &[&loose[..], &more[..]].concat());
         if name == "tool-allow" {
-            let results: Vec<&Value> = lines
-                .iter()
-                .filter(|line| kind(line) == "user/tool_result")
-                .collect();
+            let results: Vec<&Value> =
+                lines.iter().filter(|line| kind(line) == "user/tool_result").collect();
             assert_eq!(results[0]["message"]["content"][0]["content"], "changed");
         }
         let result = lines.iter().find(|line| line["type"] == "result").unwrap();
-        let reason = if name == "tool-deny-interrupt" {
-            "aborted_tools"
-        } else {
-            "completed"
-        };
+        let reason = if name == "tool-deny-interrupt" { "aborted_tools" } else { "completed" };
         assert_eq!(result["terminal_reason"], reason);
     }
 }
@@ -314,11 +256,7 @@ fn an_interrupt_stops_the_text() {
     assert_eq!(tail, expected);
     cli.prompt("and on");
     let lines = cli.until("result/success");
-    assert_eq!(
-        lines.last().unwrap()["result"],
-        "You said: and on",
-        "the process lives"
-    );
+    assert_eq!(lines.last().unwrap()["result"], "You said: and on", "the process lives");
     assert_eq!(cli.end().2, Some(0));
 }
 
@@ -351,24 +289,13 @@ fn a_hook_decides_before_anybody_is_asked() {
             let output = json!({"hookEventName": "PreToolUse", "permissionDecision": decision,
                 "permissionDecisionReason": "because"});
             let is_free = called["request"]["input"]["tool_input"]["command"] == "echo 0";
-            let output = if is_free {
-                json!({})
-            } else {
-                json!({"hookSpecificOutput": output})
-            };
+            let output = if is_free { json!({}) } else { json!({"hookSpecificOutput": output}) };
             cli.reply(&called, &output);
         }
         let lines = cli.end().0;
-        assert!(
-            !kinds(&lines)
-                .iter()
-                .any(|kind| kind.contains("can_use_tool"))
-        );
+        assert!(!kinds(&lines).iter().any(|kind| kind.contains("can_use_tool")));
         let result = lines.iter().find(|line| line["type"] == "result").unwrap();
-        assert_eq!(
-            result["permission_denials"].as_array().unwrap().len(),
-            denials
-        );
+        assert_eq!(result["permission_denials"].as_array().unwrap().len(), denials);
     }
 }
 
@@ -377,67 +304,37 @@ fn sessions_are_kept_resumed_and_refused() {
     let home = TempDir::new().unwrap();
     let new = format!("--session-id={SESSION}");
     let resume = format!("--resume={SESSION}");
-    let result = |lines: &[Value]| {
-        lines
-            .iter()
-            .find(|l| l["type"] == "result")
-            .unwrap()
-            .clone()
-    };
+    let result = |lines: &[Value]| lines.iter().find(|l| l["type"] == "result").unwrap().clone();
 
     let (lines, stderr, status) = turn(home.path(), &[&resume], "hi");
-    assert_eq!(
-        (kinds(&lines), status),
-        (vec!["result/error_during_execution".into()], Some(1))
-    );
+    assert_eq!((kinds(&lines), status), (vec!["result/error_during_execution".into()], Some(1)));
     assert_eq!(stderr.trim(), lines[0]["errors"][0]);
     assert_same_shapes(&lines, &recorded("resume-missing"), &[]);
 
     let first = result(&turn(home.path(), &[&new], "hi").0);
     let (lines, stderr, status) = turn(home.path(), &[&new], "hi");
     assert_eq!((lines.len(), status), (0, Some(1)));
-    assert_eq!(
-        stderr,
-        format!("Error: Session ID {SESSION} is already in use.\n")
-    );
+    assert_eq!(stderr, format!("Error: Session ID {SESSION} is already in use.\n"));
 
     let second = result(&turn(home.path(), &[&resume], "more").0);
     assert_eq!(second["session_id"], SESSION);
     let cost = |result: &Value| result["total_cost_usd"].as_f64().unwrap();
-    assert!(
-        cost(&second) > cost(&first),
-        "a resumed session goes on from its total"
-    );
+    assert!(cost(&second) > cost(&first), "a resumed session goes on from its total");
 
     let (_, stderr, status) = turn(home.path(), &["--session-id=no"], "hi");
     assert_eq!(
         (stderr.as_str(), status),
-        (
-            "Error: Invalid session ID. Must be a valid UUID.\n",
-            Some(1)
-        )
+        ("Error: Invalid session ID. Must be a valid UUID.\n", Some(1))
     );
     let (lines, ..) = turn(home.path(), &["--resume=nonsense"], "hi");
-    assert!(
-        lines[0]["errors"][0]
-            .as_str()
-            .unwrap()
-            .contains("does not match any session title")
-    );
+    assert!(lines[0]["errors"][0].as_str().unwrap().contains("does not match any session title"));
 
     let folder = home.path().canonicalize().unwrap();
-    let encoded = folder
-        .to_str()
-        .unwrap()
-        .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let encoded = folder.to_str().unwrap().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let path = folder.join(format!(".claude/projects/{encoded}/{SESSION}.jsonl"));
     let text = std::fs::read_to_string(path).unwrap();
-    let said = text
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let types: Vec<String> = said
-        .map(|line| line["type"].as_str().unwrap().to_owned())
-        .collect();
+    let said = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let types: Vec<String> = said.map(|line| line["type"].as_str().unwrap().to_owned()).collect();
     let one_turn = ["user", "assistant", "last-prompt", "cost-state"];
     assert_eq!(types, [one_turn, one_turn].concat());
 }
@@ -449,36 +346,19 @@ fn failures_are_as_asked_for() {
 
     let (lines, stderr, status) = fail(json!({"n": 4, "fail": "exit1"}));
     assert_eq!((stderr.as_str(), status), ("", Some(1)));
-    assert!(
-        kinds(&lines).last().unwrap().ends_with("text_delta"),
-        "half of the text"
-    );
+    assert!(kinds(&lines).last().unwrap().ends_with("text_delta"), "half of the text");
 
     let (lines, stderr, status) = fail(json!({"fail": "stderr_only"}));
-    let none: Vec<Value> = lines
-        .into_iter()
-        .filter(|l| l["type"] != "command_lifecycle")
-        .collect();
+    let none: Vec<Value> = lines.into_iter().filter(|l| l["type"] != "command_lifecycle").collect();
     assert!(none.is_empty() && stderr.lines().count() == 2 && status == Some(1));
 
-    assert_eq!(
-        fail(json!({"n": 4, "fail": "crash"})).2,
-        None,
-        "ended by a signal"
-    );
+    assert_eq!(fail(json!({"n": 4, "fail": "crash"})).2, None, "ended by a signal");
 
     for name in ["garbage", "huge_line"] {
-        let bytes = if name == "huge_line" {
-            json!(100_000)
-        } else {
-            Value::Null
-        };
+        let bytes = if name == "huge_line" { json!(100_000) } else { Value::Null };
         let (lines, _, status) = fail(json!({"n": 4, "fail": name, "bytes": bytes}));
         let result = lines.iter().find(|line| line["type"] == "result").unwrap();
-        assert_eq!(
-            (&result["result"], status),
-            (&json!("alpha beta gamma delta"), Some(0))
-        );
+        assert_eq!((&result["result"], status), (&json!("alpha beta gamma delta"), Some(0)));
     }
 
     let (lines, _, status) = fail(json!({"fail": "error_result"}));
@@ -486,10 +366,7 @@ fn failures_are_as_asked_for() {
     assert_eq!(status, Some(1));
 
     let (lines, ..) = fail(json!({"fail": "auth"}));
-    let retry = lines
-        .iter()
-        .find(|line| line["subtype"] == "api_retry")
-        .unwrap();
+    let retry = lines.iter().find(|line| line["subtype"] == "api_retry").unwrap();
     assert_eq!(retry["error"], "authentication_failed");
     assert_same_shapes(&lines[lines.len() - 2..lines.len() - 1], &api_error(), &[]);
 
@@ -526,10 +403,7 @@ fn a_plan_in_the_config_folder_fails_at_the_start() {
     assert!(stderr.starts_with("error: unknown option") && status == Some(1));
     plan(json!({"text": "planned"}));
     let (lines, ..) = turn(home.path(), &[], "hi");
-    assert_eq!(
-        lines.iter().find(|l| l["type"] == "result").unwrap()["result"],
-        "planned"
-    );
+    assert_eq!(lines.iter().find(|l| l["type"] == "result").unwrap()["result"], "planned");
 }
 
 #[test]
@@ -542,15 +416,9 @@ fn prompts_that_queue_up_are_one_turn() {
     cli.prompt("third");
     cli.until("command_lifecycle/queued");
     cli.until("command_lifecycle/queued");
-    cli.reply(
-        &asked,
-        &json!({"behavior": "allow", "updatedInput": asked["request"]["input"]}),
-    );
+    cli.reply(&asked, &json!({"behavior": "allow", "updatedInput": asked["request"]["input"]}));
     let (lines, ..) = cli.end();
-    let results: Vec<&Value> = lines
-        .iter()
-        .filter(|line| line["type"] == "result")
-        .collect();
+    let results: Vec<&Value> = lines.iter().filter(|line| line["type"] == "result").collect();
     assert_eq!(results.len(), 2);
     assert_eq!(results[1]["result"], "You said: second\nthird");
 }
@@ -560,9 +428,7 @@ fn stamped_pieces_are_readings_of_a_clock_that_goes_on() {
     let home = TempDir::new().unwrap();
     let prompt = r#"@@{"n":5,"delay_us":100,"stamp":true}@@"#;
     let (lines, ..) = turn(home.path(), PARTIAL, prompt);
-    let deltas = lines
-        .iter()
-        .filter_map(|line| line["event"]["delta"]["text"].as_str());
+    let deltas = lines.iter().filter_map(|line| line["event"]["delta"]["text"].as_str());
     let stamps: Vec<u64> = deltas.map(|text| text.parse().unwrap()).collect();
     assert_eq!(stamps.len(), 5);
     assert!(stamps.is_sorted(), "{stamps:?}");

@@ -4,13 +4,7 @@ use super::*;
 use serde_json::{Value, json};
 
 fn look(terminal: bool) -> Look {
-    Look {
-        json: false,
-        thinking: false,
-        terminal,
-        columns: Some(60),
-        ink: Ink::NONE,
-    }
+    Look { json: false, thinking: false, terminal, columns: Some(60), ink: Ink::NONE }
 }
 
 /// What both streams hold after these events.
@@ -24,10 +18,7 @@ fn shown(look: Look, events: &[Value]) -> (String, String) {
             Err(_) => screen.unknown(&data).unwrap(),
         }
     }
-    (
-        String::from_utf8(out).unwrap(),
-        String::from_utf8(err).unwrap(),
-    )
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
 fn text(delta: &str) -> Value {
@@ -49,20 +40,11 @@ fn done() -> Value {
 
 #[test]
 fn the_answer_is_on_one_stream_and_all_about_it_on_the_other() {
-    let events = [
-        text("Let me"),
-        text(" see.\n"),
-        tool("ls -l"),
-        result("a\nb"),
-        text("Two."),
-        done(),
-    ];
+    let events =
+        [text("Let me"), text(" see.\n"), tool("ls -l"), result("a\nb"), text("Two."), done()];
     let (out, err) = shown(look(false), &events);
     assert_eq!(out, "Let me see.\nTwo.\n");
-    assert_eq!(
-        err,
-        "  → Bash ls -l\n  ← (2 lines) a\nm · 1.2 s · $0.0125\n"
-    );
+    assert_eq!(err, "  → Bash ls -l\n  ← (2 lines) a\nm · 1.2 s · $0.0125\n");
 }
 
 #[test]
@@ -78,15 +60,9 @@ fn a_tool_call_ends_a_paragraph_and_a_warning_does_so_only_on_a_terminal() {
 
 #[test]
 fn a_line_about_the_answer_is_one_line_that_fits() {
-    let (_, err) = shown(
-        look(true),
-        &[tool(&format!("a\n\u{1b}[2J{}", "b".repeat(99)))],
-    );
+    let (_, err) = shown(look(true), &[tool(&format!("a\n\u{1b}[2J{}", "b".repeat(99)))]);
     assert_eq!(err.lines().count(), 1);
-    assert!(
-        err.starts_with("  → Bash a [2Jbbb") && err.ends_with("b…\n"),
-        "{err}"
-    );
+    assert!(err.starts_with("  → Bash a [2Jbbb") && err.ends_with("b…\n"), "{err}");
     assert_eq!(err.trim_end().chars().count(), 60);
 }
 
@@ -114,37 +90,17 @@ fn a_reset_repeats_only_what_it_changes() {
 #[test]
 fn thinking_is_shown_only_when_asked_for() {
     let think = |delta, block| json!({"type": "thinking", "delta": delta, "block": block});
-    let events = [
-        think("one ", 0),
-        think("two", 0),
-        think("three", 1),
-        text("Answer"),
-    ];
+    let events = [think("one ", 0), think("two", 0), think("three", 1), text("Answer")];
     assert_eq!(shown(look(true), &events), ("Answer".into(), String::new()));
-    let (out, err) = shown(
-        Look {
-            thinking: true,
-            ..look(true)
-        },
-        &events,
-    );
+    let (out, err) = shown(Look { thinking: true, ..look(true) }, &events);
     assert_eq!((out.as_str(), err.as_str()), ("Answer", "one two\nthree\n"));
 }
 
 #[test]
 fn json_is_every_event_as_it_came() {
     let later = json!({"type": "from_a_later_server", "x": 1});
-    let (out, err) = shown(
-        Look {
-            json: true,
-            ..look(false)
-        },
-        &[text("a"), later, done()],
-    );
-    let kinds: Vec<Value> = out
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
+    let (out, err) = shown(Look { json: true, ..look(false) }, &[text("a"), later, done()]);
+    let kinds: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(kinds.len(), 3);
     assert_eq!(kinds[1]["x"], 1);
     assert_eq!(err, "");
@@ -160,11 +116,7 @@ fn each_end_says_what_happened_and_has_its_status() {
             130,
             "stopped\n",
         ),
-        (
-            json!({"type": "error", "error": "empty"}),
-            1,
-            "parachute: empty\n",
-        ),
+        (json!({"type": "error", "error": "empty"}), 1, "parachute: empty\n"),
         (
             json!({"type": "typed_error", "code": "c", "title": "Billing", "message": "pay",
                 "actions": [], "canRetry": false, "retryDelayMs": null,

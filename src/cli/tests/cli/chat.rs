@@ -47,11 +47,7 @@ fn a_turn_is_streamed_and_its_session_named() {
         "sub",
         "hello",
     ]);
-    let ran: Ran = command
-        .env("PARACHUTE_KEY", "para_x")
-        .output()
-        .unwrap()
-        .into();
+    let ran: Ran = command.env("PARACHUTE_KEY", "para_x").output().unwrap().into();
     assert_eq!(ran.out, "Let me look.\nFound.\n");
     let about =
         format!("  → Read notes/a.md\n  ← (2 lines) one\nscripted · 1.5 s\nsession {SESSION}\n");
@@ -65,10 +61,7 @@ fn a_turn_is_streamed_and_its_session_named() {
     assert_eq!(body["sessionId"], SESSION);
     assert_eq!(body["permissionMode"], "ask");
     assert_eq!(body["model"], "haiku");
-    let folder = house
-        .path("sub")
-        .canonicalize()
-        .unwrap_or_else(|_| house.path("sub"));
+    let folder = house.path("sub").canonicalize().unwrap_or_else(|_| house.path("sub"));
     assert_eq!(body["workingDirectory"], folder.to_str().unwrap());
 }
 
@@ -103,19 +96,10 @@ fn a_broken_stream_is_taken_up_where_it_broke_until_the_turn_ends() {
         _ => Answer::Stream(vec![text(5, " more"), done(6)]),
     });
     let ran = house.run(&["chat", "hello"]);
-    assert_eq!(
-        (ran.out.as_str(), ran.status),
-        ("Hällo Wörld, and more\n", Some(0))
-    );
+    assert_eq!((ran.out.as_str(), ran.status), ("Hällo Wörld, and more\n", Some(0)));
     assert_eq!(ran.err, format!("scripted · 1.5 s\nsession {SESSION}\n"));
     let follow = format!("GET /api/chat/{SESSION}/stream?text=delta");
-    let expected = [
-        "POST /api/chat?text=delta",
-        &follow,
-        &follow,
-        &follow,
-        &follow,
-    ];
+    let expected = ["POST /api/chat?text=delta", &follow, &follow, &follow, &follow];
     assert_eq!(stub.lines(), expected, "the message is sent once");
     let after: Vec<_> = stub.heard().into_iter().map(|heard| heard.after).collect();
     let id = |n: &str| Some(n.to_owned());
@@ -143,11 +127,7 @@ fn a_session_that_is_gone_meanwhile_ends_the_wait() {
     });
     let ran = house.run(&["chat", "hello"]);
     assert_eq!(ran.status, Some(1));
-    assert!(
-        ran.err
-            .contains("parachute: no such session (the server answered 404)\n"),
-        "{ran:?}"
-    );
+    assert!(ran.err.contains("parachute: no such session (the server answered 404)\n"), "{ran:?}");
 }
 
 #[test]
@@ -160,33 +140,20 @@ fn a_later_turn_is_not_taken_for_ours() {
             let other = json!({"type": "session", "sessionId": SESSION, "resumeInfo": {},
                 "workingDirectory": null, "sessionResume": {}, "trustLevel": null, "trust": null,
                 "title": null, "turnId": "another"});
-            Answer::Stream(vec![
-                event(89, &reset),
-                event(90, &other),
-                text(91, "b"),
-                done(92),
-            ])
+            Answer::Stream(vec![event(89, &reset), event(90, &other), text(91, "b"), done(92)])
         }
     });
     let ran = house.run(&["chat", "hello"]);
     assert_eq!((ran.out.as_str(), ran.status), ("a\n", Some(69)));
     assert!(ran.err.contains("the log begins at 90\n"), "{ran:?}");
-    assert!(
-        ran.err
-            .contains("parachute: the end of the turn was not heard: "),
-        "{ran:?}"
-    );
+    assert!(ran.err.contains("parachute: the end of the turn was not heard: "), "{ran:?}");
 }
 
 #[test]
 fn nothing_is_repeated_when_the_turn_never_said_its_session() {
     let (ran, heard) = one_turn(|| vec![say(b": hello\n\n"), Piece::Cut]);
     assert_eq!((ran.status, heard.len()), (Some(69), 1), "{ran:?}");
-    assert!(
-        ran.err
-            .ends_with("hint: the turn may go on: see `parachute sessions`\n"),
-        "{ran:?}"
-    );
+    assert!(ran.err.ends_with("hint: the turn may go on: see `parachute sessions`\n"), "{ran:?}");
 }
 
 #[test]
@@ -197,20 +164,11 @@ fn json_is_one_event_a_line() {
         Answer::Stream(vec![session(1), text(2, "a\nb"), event(3, &later), done(4)])
     });
     let ran = house.run(&["chat", "--json", "hello"]);
-    let events: Vec<Value> = ran
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let kinds: Vec<_> = events
-        .iter()
-        .map(|event| event["type"].as_str().unwrap())
-        .collect();
+    let events: Vec<Value> =
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["session", "text", "of_a_later_server", "done"]);
-    assert_eq!(
-        (events[1]["delta"].as_str(), ran.status),
-        (Some("a\nb"), Some(0))
-    );
+    assert_eq!((events[1]["delta"].as_str(), ran.status), (Some("a\nb"), Some(0)));
 }
 
 #[test]
@@ -224,35 +182,20 @@ fn a_turn_that_fails_says_why() {
     });
     let said = format!("parachute: Claude CLI not found: install it\nsession {SESSION}\n");
     assert_eq!((ran.err, ran.status), (said, Some(1)));
-    let (ran, _) = one_turn(|| {
-        vec![say(
-            b"data: {\"type\":\"error\",\"error\":\"too long\"}\n\n",
-        )]
-    });
-    assert_eq!(
-        (ran.err.as_str(), ran.status),
-        ("parachute: too long\n", Some(1))
-    );
+    let (ran, _) = one_turn(|| vec![say(b"data: {\"type\":\"error\",\"error\":\"too long\"}\n\n")]);
+    assert_eq!((ran.err.as_str(), ran.status), ("parachute: too long\n", Some(1)));
 }
 
 #[test]
 fn the_first_interrupt_aborts_the_turn_and_its_end_is_heard() {
     let house = House::new();
     let stub = house.serve(|heard, _| match heard.line.ends_with("/abort") {
-        true => Answer::Json(
-            200,
-            json!({"success": true, "message": "m", "sessionId": SESSION}),
-        ),
+        true => Answer::Json(200, json!({"success": true, "message": "m", "sessionId": SESSION})),
         false => {
             let aborted = json!({"type": "aborted", "message": "stopped by you",
                 "sessionId": SESSION, "partialResponse": "Half", "messageCount": 1});
             let end = event(3, &aborted);
-            Answer::Stream(vec![
-                session(1),
-                text(2, "Half"),
-                Piece::Until("/abort"),
-                end,
-            ])
+            Answer::Stream(vec![session(1), text(2, "Half"), Piece::Until("/abort"), end])
         }
     });
     let mut running = Running(house.command(&["chat", "hello"]).spawn().unwrap());
@@ -261,13 +204,7 @@ fn the_first_interrupt_aborts_the_turn_and_its_end_is_heard() {
     let pid = rustix::process::Pid::from_child(&running.0);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let mut err = String::new();
-    running
-        .0
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut err)
-        .unwrap();
+    running.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!(running.0.wait().unwrap().code(), Some(130));
     assert!(err.contains("stopped by you\n"), "{err}");
     assert_eq!(stub.lines()[1], format!("POST /api/chat/{SESSION}/abort"));
@@ -289,10 +226,7 @@ fn the_second_interrupt_leaves_the_turn_to_itself() {
     let (mut blank, mut said) = (String::new(), String::new());
     err.read_line(&mut blank).unwrap();
     err.read_line(&mut said).unwrap();
-    assert_eq!(
-        said,
-        "stopping the turn; Ctrl-C again leaves it to itself\n"
-    );
+    assert_eq!(said, "stopping the turn; Ctrl-C again leaves it to itself\n");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(running.0.wait().unwrap().code(), Some(130));
     assert!(stub.heard().len() <= 2);
@@ -306,10 +240,7 @@ fn a_reader_that_leaves_is_no_failure() {
     let (gone, out) = std::io::pipe().unwrap();
     drop(gone);
     let ran: Ran = command.stdout(out).output().unwrap().into();
-    assert_eq!(
-        (ran.status, ran.err),
-        (Some(0), format!("session {SESSION}\n"))
-    );
+    assert_eq!((ran.status, ran.err), (Some(0), format!("session {SESSION}\n")));
 }
 
 #[test]
@@ -322,13 +253,7 @@ fn where_nobody_can_be_asked_requests_are_reported_and_left() {
             "sessionId": SESSION, "questions": [{"question": "Which?", "options": []}]});
         let denied = json!({"type": "permission_denied", "requestId": "r1", "toolName": "Bash",
             "reason": "timeout", "message": "nobody answered"});
-        vec![
-            session(1),
-            event(2, &request),
-            event(3, &question),
-            event(4, &denied),
-            done(5),
-        ]
+        vec![session(1), event(2, &request), event(3, &question), event(4, &denied), done(5)]
     });
     assert_eq!((ran.status, heard.len()), (Some(0), 1));
     assert!(

@@ -52,17 +52,10 @@ fn every_command_has_help() {
         args.push("--help");
         let ran = house.run(&args);
         assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{command}");
-        assert!(
-            ran.out.contains("Usage: parachute"),
-            "{command}: {}",
-            ran.out
-        );
+        assert!(ran.out.contains("Usage: parachute"), "{command}: {}", ran.out);
     }
     let version = house.run(&["--version"]);
-    assert_eq!(
-        version.out,
-        concat!("parachute ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(version.out, concat!("parachute ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
@@ -81,11 +74,7 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
         &["server", "-v"],
     ] {
         let ran = house.run(args);
-        assert_eq!(
-            (ran.status, ran.out.as_str()),
-            (Some(2), ""),
-            "{args:?}: {ran:?}"
-        );
+        assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{args:?}: {ran:?}");
         assert!(ran.err.starts_with("parachute: "), "{args:?}: {ran:?}");
     }
     for args in [&[][..], &["server"]] {
@@ -103,21 +92,16 @@ fn without_a_server_it_is_said_where_one_was_looked_for() {
     assert_eq!((ran.status, ran.out.as_str()), (Some(69), ""));
     let said = format!("parachute: no server answers at {place}: ");
     assert!(ran.err.starts_with(&said), "{ran:?}");
-    assert!(
-        ran.err
-            .contains("\n  hint: start it with `parachute server start`"),
-        "{ran:?}"
-    );
+    assert!(ran.err.contains("\n  hint: start it with `parachute server start`"), "{ran:?}");
 }
 
 #[test]
 fn refusals_have_their_statuses() {
     let house = House::new();
     let _stub = house.serve(|heard, _| match heard.line.as_str() {
-        "GET /api/chat?limit=20" => Answer::Json(
-            401,
-            json!({"error": "Unauthorized", "message": "a key is needed"}),
-        ),
+        "GET /api/chat?limit=20" => {
+            Answer::Json(401, json!({"error": "Unauthorized", "message": "a key is needed"}))
+        }
         "GET /api/chat/x" => Answer::Json(404, json!({"detail": "no such session"})),
         _ => Answer::Text(200, "<html>"),
     });
@@ -127,17 +111,10 @@ fn refusals_have_their_statuses() {
     let ran = house.run(&["sessions", "show", "x"]);
     let said = "parachute: no such session (the server answered 404)\n";
     assert_eq!((ran.err.as_str(), ran.status), (said, Some(1)));
-    for args in [
-        &["sessions", "show", "y"][..],
-        &["chat", "hello"],
-        &["status"],
-    ] {
+    for args in [&["sessions", "show", "y"][..], &["chat", "hello"], &["status"]] {
         let ran = house.run(args);
         assert_eq!(ran.status, Some(1), "{args:?}");
-        assert!(
-            ran.err.contains("does not speak as Parachute does"),
-            "{args:?}: {ran:?}"
-        );
+        assert!(ran.err.contains("does not speak as Parachute does"), "{args:?}: {ran:?}");
     }
 }
 
@@ -148,12 +125,7 @@ fn sessions_are_listed_for_people_and_for_programs() {
         let sessions = match heard.line.contains("archived=true") {
             true => json!([stored("old", "2026-01-02T10:00:00.5Z", true, "Put away")]),
             false => json!([
-                stored(
-                    "new",
-                    "2026-01-03T10:00:00Z",
-                    false,
-                    "The trip\u{1b}[31m\nto Łódź"
-                ),
+                stored("new", "2026-01-03T10:00:00Z", false, "The trip\u{1b}[31m\nto Łódź"),
                 stored("mid", "2026-01-01T10:00:00Z", false, ""),
             ]),
         };
@@ -164,16 +136,9 @@ fn sessions_are_listed_for_people_and_for_programs() {
     assert!(rows[0].starts_with("ID   USED"), "{ran:?}");
     assert!(rows[1].starts_with("new  ") && rows[1].ends_with("  4         The trip[31m to Łódź"));
     assert_eq!(rows.len(), 3);
-    let ran = house.run(&[
-        "sessions", "--all", "--search", "a b&c", "--limit", "2", "--json",
-    ]);
+    let ran = house.run(&["sessions", "--all", "--search", "a b&c", "--limit", "2", "--json"]);
     let listed = json_of(&ran);
-    let ids: Vec<_> = listed["sessions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| &s["id"])
-        .collect();
+    let ids: Vec<_> = listed["sessions"].as_array().unwrap().iter().map(|s| &s["id"]).collect();
     assert_eq!(ids, ["new", "old"]);
     assert_eq!(listed["sessions"][0]["ofALaterServer"], 1);
     assert_eq!(
@@ -204,26 +169,17 @@ fn a_session_is_shown_archived_brought_back_and_deleted() {
     });
     let ran = house.run(&["sessions", "show", SESSION]);
     assert!(
-        ran.out
-            .starts_with(&format!("session    {SESSION}\ntitle      The trip\n")),
+        ran.out.starts_with(&format!("session    {SESSION}\ntitle      The trip\n")),
         "{ran:?}"
     );
     let messages = "\nuser, 2026-01-01T10:00:00Z\nWhere to?\n\nassistant\nŁódź.\n";
     assert!(ran.out.ends_with(messages), "{ran:?}");
-    assert_eq!(
-        json_of(&house.run(&["sessions", "show", SESSION, "--json"]))["id"],
-        SESSION
-    );
-    for (act, said) in [
-        ("archive", "archived"),
-        ("unarchive", "brought back"),
-        ("delete", "deleted"),
-    ] {
+    assert_eq!(json_of(&house.run(&["sessions", "show", SESSION, "--json"]))["id"], SESSION);
+    for (act, said) in
+        [("archive", "archived"), ("unarchive", "brought back"), ("delete", "deleted")]
+    {
         let ran = house.run(&["sessions", act, SESSION]);
-        assert_eq!(
-            (ran.out, ran.status),
-            (format!("{SESSION} {said}\n"), Some(0))
-        );
+        assert_eq!((ran.out, ran.status), (format!("{SESSION} {said}\n"), Some(0)));
     }
     assert_eq!(
         stub.lines()[2..],
@@ -242,17 +198,9 @@ fn status_tells_a_server_that_serves_from_none() {
     let house = House::new();
     let silent = house.run(&["status"]);
     assert_eq!(silent.status, Some(3), "{silent:?}");
-    assert!(
-        silent
-            .out
-            .starts_with("server  not running: no server answers at "),
-        "{silent:?}"
-    );
+    assert!(silent.out.starts_with("server  not running: no server answers at "), "{silent:?}");
     let ran = house.run(&["status", "--json"]);
-    assert_eq!(
-        (json_of(&ran)["state"].as_str(), ran.status),
-        (Some("not running"), Some(3))
-    );
+    assert_eq!((json_of(&ran)["state"].as_str(), ran.status), (Some("not running"), Some(3)));
 
     let _stub = house.serve(|_, _| {
         let health = json!({"status": "ok", "timestamp": 1, "version": "9.9.9",
@@ -264,14 +212,9 @@ fn status_tells_a_server_that_serves_from_none() {
     });
     let ran = house.run(&["status"]);
     assert_eq!(ran.status, Some(0));
+    assert!(ran.out.starts_with("server      serves, version 9.9.9, up 1 h 1 min\n"), "{ran:?}");
     assert!(
-        ran.out
-            .starts_with("server      serves, version 9.9.9, up 1 h 1 min\n"),
-        "{ran:?}"
-    );
-    assert!(
-        ran.out
-            .contains("\nlisteners   server.sock (bound)\nagents      1 alive\n"),
+        ran.out.contains("\nlisteners   server.sock (bound)\nagents      1 alive\n"),
         "{ran:?}"
     );
     let json = json_of(&house.run(&["status", "--json"]));
@@ -296,11 +239,7 @@ fn without_a_service_manager_it_is_said_how_to_run_the_server() {
     for act in ["start", "stop", "restart"] {
         let ran = house.run(&["server", act]);
         assert_eq!(ran.status, Some(1), "{act}");
-        assert!(
-            ran.err
-                .ends_with("hint: stop it where it runs, with Ctrl-C\n"),
-            "{ran:?}"
-        );
+        assert!(ran.err.ends_with("hint: stop it where it runs, with Ctrl-C\n"), "{ran:?}");
     }
     assert_eq!(house.run(&["server", "status"]).status, Some(0));
 }
@@ -317,15 +256,7 @@ fn in_the_foreground_the_program_becomes_the_server_beside_it() {
     let mut command = house.command_of(&program, &["--vault", "/my/vault", "server", "-f"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let pid = child.id();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"echo $$ $PARACHUTE_VAULT_PATH; exit 42\n")
-        .unwrap();
+    child.stdin.take().unwrap().write_all(b"echo $$ $PARACHUTE_VAULT_PATH; exit 42\n").unwrap();
     let ran: Ran = child.wait_with_output().unwrap().into();
-    assert_eq!(
-        (ran.out, ran.status),
-        (format!("{pid} /my/vault\n"), Some(42))
-    );
+    assert_eq!((ran.out, ran.status), (format!("{pid} /my/vault\n"), Some(42)));
 }

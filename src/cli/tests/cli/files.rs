@@ -26,19 +26,11 @@ fn json_of(ran: &Ran) -> Value {
 fn each_value_is_shown_with_where_it_comes_from_and_no_secret_is() {
     let house = house("port: 4444\nclaude_code_oauth_token: sk-very-secret\nodd: 1\n");
     let mut command = house.command(&["--vault", "vault", "config", "show"]);
-    let ran: Ran = command
-        .env("DEFAULT_MODEL", "opus")
-        .output()
-        .unwrap()
-        .into();
+    let ran: Ran = command.env("DEFAULT_MODEL", "opus").output().unwrap().into();
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let row = |key: &str| {
         let row = ran.out.lines().find(|row| row.starts_with(key)).unwrap();
-        row.split_whitespace()
-            .skip(1)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-            .join(" ")
+        row.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("port "), "file 4444");
     assert_eq!(row("default_model "), "env opus");
@@ -48,28 +40,16 @@ fn each_value_is_shown_with_where_it_comes_from_and_no_secret_is() {
     let shown = run(&house, &["config", "show", "--json"]);
     assert!(!format!("{shown:?}").contains("very-secret"));
     let settings = json_of(&shown)["settings"].as_array().unwrap().clone();
-    let port = settings
-        .iter()
-        .find(|setting| setting["key"] == "port")
-        .unwrap();
-    assert_eq!(
-        (&port["value"], &port["origin"]),
-        (&4444.into(), &"file".into())
-    );
+    let port = settings.iter().find(|setting| setting["key"] == "port").unwrap();
+    assert_eq!((&port["value"], &port["origin"]), (&4444.into(), &"file".into()));
 }
 
 #[test]
 fn one_value_is_printed_bare_and_a_mistyped_key_is_guessed() {
     let house = house("port: 4444\n");
     assert_eq!(run(&house, &["config", "get", "port"]).out, "4444\n");
-    assert_eq!(
-        json_of(&run(&house, &["config", "get", "port", "--json"]))["origin"],
-        "file"
-    );
-    for args in [
-        &["config", "get", "prot"][..],
-        &["config", "set", "prot", "1"],
-    ] {
+    assert_eq!(json_of(&run(&house, &["config", "get", "port", "--json"]))["origin"], "file");
+    for args in [&["config", "get", "prot"][..], &["config", "set", "prot", "1"]] {
         let ran = run(&house, args);
         assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{args:?}");
         let said = "parachute: nobody knows the key \"prot\"\n  hint: port is the nearest; ";
@@ -83,23 +63,14 @@ fn setting_a_key_changes_its_line_and_nothing_else() {
     let file = house.path("vault/.parachute/config.yaml");
     let ran = run(&house, &["config", "set", "port", "5555"]);
     assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{ran:?}");
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        "# mine\nport: 5555 # why\nodd: 1\n"
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\nport: 5555 # why\nodd: 1\n");
     let ran = run(&house, &["config", "set", "port", "70000"]);
     assert_eq!(ran.status, Some(2));
     assert!(ran.err.contains("from 1 to 65535\n"), "{ran:?}");
-    let ran = run(
-        &house,
-        &["config", "set", "claude_code_oauth_token", "sk-very-secret"],
-    );
+    let ran = run(&house, &["config", "set", "claude_code_oauth_token", "sk-very-secret"]);
     assert_eq!(ran.status, Some(2));
     assert!(!ran.err.contains("very-secret"), "{ran:?}");
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        "# mine\nport: 5555 # why\nodd: 1\n"
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "# mine\nport: 5555 # why\nodd: 1\n");
     let mut command = house.command(&["--vault", "vault", "config", "set", "port", "6666"]);
     let ran: Ran = command.env("PORT", "1").output().unwrap().into();
     assert_eq!(ran.err, "  ! env says otherwise, and comes before it\n");
@@ -113,14 +84,8 @@ fn the_vault_is_named_where_the_server_looks_for_it() {
     let ran = house.run(&["config", "set", "vault_path", vault]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(house.path("Parachute/.parachute/config.yaml").is_file());
-    assert_eq!(
-        house.run(&["config", "get", "vault_path"]).out,
-        format!("{vault}\n")
-    );
-    assert_eq!(
-        house.run(&["config", "set", "port", "5555"]).status,
-        Some(0)
-    );
+    assert_eq!(house.run(&["config", "get", "vault_path"]).out, format!("{vault}\n"));
+    assert_eq!(house.run(&["config", "set", "port", "5555"]).status, Some(0));
     assert_eq!(run(&house, &["config", "get", "port"]).out, "5555\n");
 }
 
@@ -129,30 +94,16 @@ fn a_config_is_judged_in_force_or_on_its_own() {
     let house = house("port: 4444\n");
     let ran = run(&house, &["config", "check"]);
     assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
-    assert!(
-        ran.out.ends_with("/vault/.parachute/config.yaml is good\n"),
-        "{ran:?}"
-    );
+    assert!(ran.out.ends_with("/vault/.parachute/config.yaml is good\n"), "{ran:?}");
     fs::write(house.path("bad.yaml"), "port: many\n").unwrap();
     let ran = run(&house, &["config", "check", "bad.yaml"]);
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
-    assert!(
-        ran.err
-            .starts_with("parachute: bad.yaml line 1: port is `many`; "),
-        "{ran:?}"
-    );
+    assert!(ran.err.starts_with("parachute: bad.yaml line 1: port is `many`; "), "{ran:?}");
     let ran = run(&house, &["config", "check", "bad.yaml", "--json"]);
-    assert_eq!(
-        (json_of(&ran)["valid"].as_bool(), ran.status),
-        (Some(false), Some(1))
-    );
+    assert_eq!((json_of(&ran)["valid"].as_bool(), ran.status), (Some(false), Some(1)));
     let ran = run(&house, &["config", "check", "none.yaml"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    fs::copy(
-        house.path("bad.yaml"),
-        house.path("vault/.parachute/config.yaml"),
-    )
-    .unwrap();
+    fs::copy(house.path("bad.yaml"), house.path("vault/.parachute/config.yaml")).unwrap();
     assert_eq!(run(&house, &["config", "check"]).status, Some(1));
 }
 
@@ -172,35 +123,20 @@ fn a_key_is_made_shown_once_listed_and_revoked() {
     let ran = run(&house, &["keys", "create", "phone"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let key = ran.out.trim_end().to_owned();
-    assert!(
-        key.starts_with("para_") && ran.out.lines().count() == 1,
-        "{ran:?}"
-    );
-    assert!(
-        ran.err.contains("is shown this once") && !ran.err.contains(&key),
-        "{ran:?}"
-    );
+    assert!(key.starts_with("para_") && ran.out.lines().count() == 1, "{ran:?}");
+    assert!(ran.err.contains("is shown this once") && !ran.err.contains(&key), "{ran:?}");
     assert!(!fs::read_to_string(&file).unwrap().contains(&key));
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
     let made = json_of(&run(&house, &["keys", "create", "laptop", "--json"]));
     assert!(made["key"].as_str().unwrap().starts_with("para_"));
     let listed = run(&house, &["keys", "list"]);
     let rows: Vec<&str> = listed.out.lines().collect();
-    assert!(
-        rows[0].starts_with("ID  ") && rows[1].ends_with("  never  phone"),
-        "{listed:?}"
-    );
+    assert!(rows[0].starts_with("ID  ") && rows[1].ends_with("  never  phone"), "{listed:?}");
     assert_eq!(rows.len(), 3);
 
     let id = made["id"].as_str().unwrap();
-    assert_eq!(
-        run(&house, &["keys", "revoke", id]).out,
-        format!("{id} opens no door any more\n")
-    );
+    assert_eq!(run(&house, &["keys", "revoke", id]).out, format!("{id} opens no door any more\n"));
     let ran = run(&house, &["keys", "revoke", id]);
     assert_eq!(ran.status, Some(1));
     let said = format!("parachute: there is no key \"{id}\"\n  hint: `parachute keys list` shows");
@@ -214,17 +150,10 @@ fn a_key_is_made_shown_once_listed_and_revoked() {
 #[test]
 fn no_vault_is_made_by_looking_for_one() {
     let house = House::new();
-    for args in [
-        &["keys", "create", "x"][..],
-        &["config", "set", "port", "1"],
-    ] {
+    for args in [&["keys", "create", "x"][..], &["config", "set", "port", "1"]] {
         let ran = house.run(args);
         assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{args:?}");
-        assert!(
-            ran.err
-                .contains("hint: name it with --vault, or for good with"),
-            "{ran:?}"
-        );
+        assert!(ran.err.contains("hint: name it with --vault, or for good with"), "{ran:?}");
     }
     assert!(!house.path("sample-vault").exists());
     assert_eq!(house.run(&["config", "show"]).status, Some(0));

@@ -56,14 +56,9 @@ impl House {
     pub(crate) fn command_of(&self, program: &std::path::Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).env_clear().current_dir(self.dir.path());
-        command
-            .env("HOME", self.dir.path())
-            .env("XDG_RUNTIME_DIR", self.path("run"));
+        command.env("HOME", self.dir.path()).env("XDG_RUNTIME_DIR", self.path("run"));
         command.env("PATH", "/usr/bin:/bin");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -91,11 +86,7 @@ pub(crate) struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran {
-            status: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        Ran { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 

@@ -77,18 +77,10 @@ impl Stub {
         listener.set_nonblocking(true).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (count, _) = watch::channel(0);
-        let inner = Inner {
-            script: Box::new(script),
-            heard: heard.clone(),
-            count,
-        };
+        let inner = Inner { script: Box::new(script), heard: heard.clone(), count };
         let (end, ended) = oneshot::channel();
         let thread = spawn(move || serve(listener, Arc::new(inner), ended));
-        Stub {
-            heard,
-            end: Some(end),
-            thread: Some(thread),
-        }
+        Stub { heard, end: Some(end), thread: Some(thread) }
     }
 
     /// What was asked so far.
@@ -112,10 +104,7 @@ impl Drop for Stub {
 }
 
 fn serve(listener: UnixListener, inner: Arc<Inner>, ended: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::UnixListener::from_std(listener).unwrap();
         let accept = async {
@@ -140,11 +129,7 @@ async fn answer(
 ) -> Result<Response<Told>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let header = |name: &str| {
-        head.headers
-            .get(name)
-            .map(|v| v.to_str().unwrap().to_owned())
-    };
+    let header = |name: &str| head.headers.get(name).map(|v| v.to_str().unwrap().to_owned());
     assert_eq!(header("host").as_deref(), Some("localhost"));
     let heard = Heard {
         line: format!("{} {}", head.method, head.uri),
@@ -159,19 +144,15 @@ async fn answer(
     };
     inner.count.send_replace(before + 1);
     let (status, kind, pieces) = match (inner.script)(&heard, before) {
-        Answer::Json(status, json) => (
-            status,
-            "application/json",
-            vec![Piece::Say(json.to_string().into())],
-        ),
+        Answer::Json(status, json) => {
+            (status, "application/json", vec![Piece::Say(json.to_string().into())])
+        }
         Answer::Text(status, text) => (status, "text/plain", vec![Piece::Say(text.into())]),
         Answer::Stream(pieces) => (200, "text/event-stream; charset=utf-8", pieces),
     };
     let (tell, told) = mpsc::channel(1);
     tokio::spawn(play(pieces, inner, tell));
-    let answer = Response::builder()
-        .status(status)
-        .header("content-type", kind);
+    let answer = Response::builder().status(status).header("content-type", kind);
     Ok(answer.body(Told(told)).unwrap())
 }
 
@@ -186,9 +167,7 @@ impl Body for Told {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|item| item.map(|bytes| bytes.map(Frame::data)))
+        self.0.poll_recv(cx).map(|item| item.map(|bytes| bytes.map(Frame::data)))
     }
 }
 
@@ -200,12 +179,7 @@ async fn play(pieces: Vec<Piece>, inner: Arc<Inner>, tell: mpsc::Sender<io::Resu
             Piece::Until(line) => {
                 let mut count = inner.count.subscribe();
                 let came = |_: &usize| {
-                    inner
-                        .heard
-                        .lock()
-                        .unwrap()
-                        .iter()
-                        .any(|heard| heard.line.ends_with(line))
+                    inner.heard.lock().unwrap().iter().any(|heard| heard.line.ends_with(line))
                 };
                 count.wait_for(came).await.unwrap();
                 continue;

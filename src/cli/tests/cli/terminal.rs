@@ -15,11 +15,7 @@ fn terminal() -> (File, File) {
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();
     let name = std::ffi::OsString::from_vec(name.into_bytes());
-    let theirs = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(name)
-        .unwrap();
+    let theirs = OpenOptions::new().read(true).write(true).open(name).unwrap();
     (ours.into(), theirs)
 }
 
@@ -28,10 +24,7 @@ fn see(terminal: &mut File, what: &str) -> String {
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.ends_with(what.as_bytes()) {
         terminal.read_exact(&mut byte).unwrap_or_else(|e| {
-            panic!(
-                "{e} before {what:?} was seen in {:?}",
-                String::from_utf8_lossy(&seen)
-            )
+            panic!("{e} before {what:?} was seen in {:?}", String::from_utf8_lossy(&seen))
         });
         seen.push(byte[0]);
     }
@@ -66,10 +59,7 @@ fn a_person_grants_a_call_and_answers_a_question() {
     });
     let (mut ours, theirs) = terminal();
     let mut command = house.command(&["chat", "hello"]);
-    command
-        .env("NO_COLOR", "1")
-        .stdin(theirs.try_clone().unwrap())
-        .stderr(theirs);
+    command.env("NO_COLOR", "1").stdin(theirs.try_clone().unwrap()).stderr(theirs);
     let mut running = Running(command.spawn().unwrap());
     drop(command);
 
@@ -80,23 +70,14 @@ fn a_person_grants_a_call_and_answers_a_question() {
     ours.write_all(b"always\n").unwrap();
     let seen = see(&mut ours, "a number, or your own words: ");
     assert!(seen.contains("  ← pushed\r\n"), "{seen}");
-    assert!(
-        seen.contains("Which one?\r\n  1. Left\r\n  2. Right\r\n"),
-        "{seen}"
-    );
+    assert!(seen.contains("Which one?\r\n  1. Left\r\n  2. Right\r\n"), "{seen}");
     ours.write_all(b"2\n").unwrap();
     see(&mut ours, &format!("session {SESSION}\r\n"));
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
 
     let heard = stub.heard();
-    assert_eq!(
-        heard[1].line,
-        format!("POST /api/chat/{SESSION}/permissions/grant")
-    );
-    assert_eq!(
-        heard[1].body,
-        json!({"requestId": "r1", "pattern": "Bash(git *)"})
-    );
+    assert_eq!(heard[1].line, format!("POST /api/chat/{SESSION}/permissions/grant"));
+    assert_eq!(heard[1].body, json!({"requestId": "r1", "pattern": "Bash(git *)"}));
     assert_eq!(heard[2].line, format!("POST /api/chat/{SESSION}/answer"));
     let answered =
         json!({"request_id": format!("{SESSION}-q-t2"), "answers": {"Which one?": "Right"}});
@@ -112,12 +93,7 @@ fn a_request_that_is_settled_elsewhere_is_not_asked_for_any_more() {
             "description": null, "filePath": "a", "toolUseId": "t1", "timeoutSeconds": 1});
         let denied = json!({"type": "permission_denied", "requestId": "r1", "toolName": "Write",
             "reason": "timeout", "message": "nobody answered"});
-        Answer::Stream(vec![
-            session(1),
-            event(2, &request),
-            event(3, &denied),
-            done(4),
-        ])
+        Answer::Stream(vec![session(1), event(2, &request), event(3, &denied), done(4)])
     });
     let (mut ours, theirs) = terminal();
     let mut command = house.command(&["chat", "hello"]);

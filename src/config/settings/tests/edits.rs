@@ -17,12 +17,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
 
 fn edit(text: &str, key: &str, value: &str) -> Result<String, ConfigError> {
     let key = Key::named(key).unwrap();
-    with_key(
-        text,
-        Path::new("config.yaml"),
-        key,
-        &key.kind.read_text(value).unwrap(),
-    )
+    with_key(text, Path::new("config.yaml"), key, &key.kind.read_text(value).unwrap())
 }
 
 #[test]
@@ -30,43 +25,18 @@ fn only_the_value_of_the_line_changes() {
     for (before, key, value, after) in [
         ("port: 1\n", "port", "2", "port: 2\n"),
         ("port: 1", "port", "2", "port: 2"),
-        (
-            "# a\nport:   1   # why\nz: 1\n",
-            "port",
-            "2",
-            "# a\nport:   2   # why\nz: 1\n",
-        ),
+        ("# a\nport:   1   # why\nz: 1\n", "port", "2", "# a\nport:   2   # why\nz: 1\n"),
         ("port: 1\r\nz: 1\r\n", "port", "2", "port: 2\r\nz: 1\r\n"),
         ("z: 1\r\n", "port", "2", "z: 1\r\nport: 2\r\n"),
         ("\u{feff}port: 1\n", "port", "2", "\u{feff}port: 2\n"),
         ("port:\nz: 1\n", "port", "2", "port: 2\nz: 1\n"),
         ("port:  # none\n", "port", "2", "port: 2  # none\n"),
         ("\"port\" : '1' # x\n", "port", "2", "\"port\" : 2 # x\n"),
-        (
-            "default_model: \"a \\\" # b\" # c\n",
-            "default_model",
-            "m",
-            "default_model: m # c\n",
-        ),
-        (
-            "default_model: 'it''s' # c\n",
-            "default_model",
-            "m",
-            "default_model: m # c\n",
-        ),
-        (
-            "default_model: a#b\n",
-            "default_model",
-            "m",
-            "default_model: m\n",
-        ),
+        ("default_model: \"a \\\" # b\" # c\n", "default_model", "m", "default_model: m # c\n"),
+        ("default_model: 'it''s' # c\n", "default_model", "m", "default_model: m # c\n"),
+        ("default_model: a#b\n", "default_model", "m", "default_model: m\n"),
         ("---\nport: 1\n", "port", "2", "---\nport: 2\n"),
-        (
-            "z: |\n  port: 5\nport: 1\n",
-            "port",
-            "2",
-            "z: |\n  port: 5\nport: 2\n",
-        ),
+        ("z: |\n  port: 5\nport: 1\n", "port", "2", "z: |\n  port: 5\nport: 2\n"),
         ("ports: 1\nport: 1\n", "port", "2", "ports: 1\nport: 2\n"),
         ("", "port", "2", "port: 2\n"),
         ("# only words\n", "port", "2", "# only words\nport: 2\n"),
@@ -74,12 +44,7 @@ fn only_the_value_of_the_line_changes() {
         ("z: yes\n", "debug", "on", "z: yes\ndebug: true\n"),
         ("", "default_model", "3", "default_model: \"3\"\n"),
         ("", "default_model", "yes", "default_model: \"yes\"\n"),
-        (
-            "",
-            "default_model",
-            "a: #b \"c\"\\",
-            "default_model: \"a: #b \\\"c\\\"\\\\\"\n",
-        ),
+        ("", "default_model", "a: #b \"c\"\\", "default_model: \"a: #b \\\"c\\\"\\\\\"\n"),
         ("", "host", "127.0.0.1", "host: 127.0.0.1\n"),
         ("", "host", "::1", "host: \"::1\"\n"),
         ("", "vault_path", "~/N otes", "vault_path: \"~/N otes\"\n"),
@@ -101,22 +66,13 @@ fn what_cannot_be_changed_by_one_line_is_refused() {
         "z: \"x\nport: 3\n\"\nport: 1\n",
         "z: {a: 1,\nport: 3}\nport: 1\n",
     ] {
-        assert!(
-            matches!(edit(text, "port", "2"), Err(ConfigError::Unproven { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(edit(text, "port", "2"), Err(ConfigError::Unproven { .. })), "{text:?}");
     }
     for text in ["z: 1\n...\n", "{z: 1}\n", "z: |\n  a"] {
-        assert!(
-            matches!(edit(text, "port", "2"), Err(ConfigError::Unproven { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(edit(text, "port", "2"), Err(ConfigError::Unproven { .. })), "{text:?}");
     }
     for text in ["port: [1]\n", "port:\n- 1\n", "port:\n  a: 1\n"] {
-        assert!(
-            matches!(edit(text, "port", "2"), Err(ConfigError::NotScalar { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(edit(text, "port", "2"), Err(ConfigError::NotScalar { .. })), "{text:?}");
     }
 }
 
@@ -127,31 +83,19 @@ fn a_set_value_is_in_the_file_and_the_file_keeps_its_mode() {
     set(&path, "port", "8080").unwrap();
     set(&path, "default_model", "claude-opus-4-6").unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        text,
-        "# mine\nport: 8080\nother: [a]\ndefault_model: claude-opus-4-6\n"
-    );
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o640
-    );
+    assert_eq!(text, "# mine\nport: 8080\nother: [a]\ndefault_model: claude-opus-4-6\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
 
     let link = folder.path().join("link.yaml");
     symlink(&path, &link).unwrap();
     set(&link, "port", "8081").unwrap();
-    assert!(
-        fs::symlink_metadata(&link).unwrap().is_symlink(),
-        "a link stays one"
-    );
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink(), "a link stays one");
     assert!(fs::read_to_string(&path).unwrap().contains("port: 8081"));
 
     let new = folder.path().join("vault/.parachute/config.yaml");
     set(&new, "debug", "yes").unwrap();
     assert_eq!(fs::read_to_string(&new).unwrap(), "debug: true\n");
-    assert_eq!(
-        fs::metadata(&new).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -159,11 +103,7 @@ fn what_may_not_be_set_leaves_the_file_alone() {
     let text = "port: 1 # one\n";
     let (_folder, path) = file(text);
     for (key, value, said) in [
-        (
-            "port",
-            "70000",
-            "port is `70000`; it must be a whole number from 1 to 65535",
-        ),
+        ("port", "70000", "port is `70000`; it must be a whole number from 1 to 65535"),
         ("port", "", "a whole number"),
         ("host", "my-machine", "an IP address"),
         ("default_model", "a\nb: c", "one line"),
@@ -171,11 +111,7 @@ fn what_may_not_be_set_leaves_the_file_alone() {
         ("token", "x", "is a secret"),
         ("api_key", "x", "is a secret"),
         ("plugin_dirs", "[\"a\"]", "is not a single value"),
-        (
-            "log_format",
-            "x",
-            "cannot be set; the keys that can be are vault_path, port",
-        ),
+        ("log_format", "x", "cannot be set; the keys that can be are vault_path, port"),
         ("nonsense", "x", "cannot be set"),
     ] {
         let error = set(&path, key, value).unwrap_err().to_string();
@@ -193,12 +129,7 @@ fn what_may_not_be_set_leaves_the_file_alone() {
 fn setters_at_once_lose_nothing() {
     let (_folder, path) = file("");
     std::thread::scope(|scope| {
-        for (key, value) in [
-            ("port", "1"),
-            ("debug", "1"),
-            ("host", "::"),
-            ("log_level", "info"),
-        ] {
+        for (key, value) in [("port", "1"), ("debug", "1"), ("host", "::"), ("log_level", "info")] {
             let path = &path;
             scope.spawn(move || set(path, key, value).unwrap());
         }

@@ -14,32 +14,17 @@ fn with_nothing_said_the_defaults_hold() {
     let loaded = place.load();
     let settings = &loaded.settings;
     assert_eq!(settings.vault_path, place.path("cwd/sample-vault"));
-    assert_eq!(
-        (settings.port, settings.host.to_string()),
-        (3333, "127.0.0.1".into())
-    );
-    assert_eq!(
-        (settings.auth_mode, settings.log_level.as_str()),
-        (AuthMode::Remote, "INFO")
-    );
-    assert_eq!(
-        (settings.debug, settings.include_user_plugins),
-        (false, true)
-    );
+    assert_eq!((settings.port, settings.host.to_string()), (3333, "127.0.0.1".into()));
+    assert_eq!((settings.auth_mode, settings.log_level.as_str()), (AuthMode::Remote, "INFO"));
+    assert_eq!((settings.debug, settings.include_user_plugins), (false, true));
     assert_eq!(settings.max_message_length, 102_400);
-    assert_eq!(
-        (settings.idle_exit_seconds, settings.agent_idle_seconds),
-        (600, 300)
-    );
+    assert_eq!((settings.idle_exit_seconds, settings.agent_idle_seconds), (600, 300));
     assert_eq!(settings.agents_live_max, 8);
     assert!(settings.plugin_dirs.is_empty() && settings.claude_path.is_none());
     assert!(settings.default_model.is_none() && settings.anthropic_base_url.is_none());
     assert!(settings.api_key.is_none() && settings.claude_code_oauth_token.is_none());
     assert!(settings.log_format.is_none());
-    assert_eq!(
-        settings.database(),
-        settings.vault_path.join("Chat/sessions.db")
-    );
+    assert_eq!(settings.database(), settings.vault_path.join("Chat/sessions.db"));
     assert_eq!(
         settings.origins(),
         [
@@ -50,30 +35,16 @@ fn with_nothing_said_the_defaults_hold() {
         ]
     );
     assert!(settings.host.is_loopback());
-    assert!(
-        loaded.warnings.is_empty() && loaded.problem.is_none(),
-        "{loaded:?}"
-    );
-    assert!(
-        loaded
-            .show()
-            .iter()
-            .all(|shown| shown.origin == Origin::Default)
-    );
-    assert!(
-        !place.path("state").exists() && !loaded.file.exists(),
-        "nothing is made by looking"
-    );
+    assert!(loaded.warnings.is_empty() && loaded.problem.is_none(), "{loaded:?}");
+    assert!(loaded.show().iter().all(|shown| shown.origin == Origin::Default));
+    assert!(!place.path("state").exists() && !loaded.file.exists(), "nothing is made by looking");
 }
 
 #[test]
 fn the_stronger_source_counts_and_each_value_says_whose_it_is() {
     let mut place = Place::new();
     place.config("port: 1\nhost: 10.0.0.1\nlog_level: error\ndb_path: ~/db\nunknown_thing: x\n");
-    place.write(
-        "cwd/.env",
-        "# mine\nexport PORT='2' # two\nLOG_LEVEL=debug\nOTHER=x\nno line\n",
-    );
+    place.write("cwd/.env", "# mine\nexport PORT='2' # two\nLOG_LEVEL=debug\nOTHER=x\nno line\n");
     place.env("PORT", "3");
     place.env("agents_live_max", "9");
     let loaded = place.load();
@@ -91,9 +62,7 @@ fn the_stronger_source_counts_and_each_value_says_whose_it_is() {
     assert_eq!(loaded.show().len(), KEYS.len());
     assert!(!loaded.settings.host.to_canonical().is_loopback());
     assert_eq!(loaded.settings.db_path, Some(place.path("home/db")));
-    let [warning] = &loaded.warnings[..] else {
-        panic!("{:?}", loaded.warnings)
-    };
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
     assert!(warning.contains("unknown_thing"), "{warning}");
 }
 
@@ -112,18 +81,8 @@ fn names_that_belong_to_everybody_are_taken_only_if_they_fit() {
     }
     let loaded = place.load();
     assert_eq!(loaded.warnings.len(), 6, "{:?}", loaded.warnings);
-    assert!(
-        loaded
-            .warnings
-            .iter()
-            .all(|warning| warning.starts_with("ignored, "))
-    );
-    assert!(
-        loaded
-            .warnings
-            .iter()
-            .all(|warning| !warning.contains("two words"))
-    );
+    assert!(loaded.warnings.iter().all(|warning| warning.starts_with("ignored, ")));
+    assert!(loaded.warnings.iter().all(|warning| !warning.contains("two words")));
     assert_eq!(
         (loaded.settings.port, !loaded.settings.host.to_canonical().is_loopback()),
         (3333, false)
@@ -146,35 +105,21 @@ fn the_vault_is_found_once_and_home_is_expanded_once() {
     let mut place = Place::new();
     place.config("port: 5\n");
     let usual = place.path("home/Parachute");
-    assert_eq!(
-        place.load().settings.vault_path,
-        usual,
-        "not ./sample-vault (trap 81)"
-    );
+    assert_eq!(place.load().settings.vault_path, usual, "not ./sample-vault (trap 81)");
     assert_eq!(place.load().settings.port, 5);
 
     place.config("vault_path: ~/Other\nport: 5\n");
     let loaded = place.load();
     assert_eq!(loaded.settings.vault_path, place.path("home/Other"));
     assert_eq!(loaded.get("vault_path").unwrap().origin, Origin::File);
-    assert_eq!(
-        loaded.settings.port, 3333,
-        "the other vault has a config of its own"
-    );
+    assert_eq!(loaded.settings.port, 3333, "the other vault has a config of its own");
 
     place.write("cwd/.env", "VAULT_PATH=./here\n");
-    place.write(
-        "cwd/here/.parachute/config.yaml",
-        "port: 6\nvault_path: /elsewhere\n",
-    );
+    place.write("cwd/here/.parachute/config.yaml", "port: 6\nvault_path: /elsewhere\n");
     let loaded = place.load();
     assert_eq!(loaded.settings.vault_path, place.path("cwd/here"));
     assert_eq!(loaded.settings.port, 6);
-    assert!(
-        loaded.warnings[0].contains("/elsewhere"),
-        "{:?}",
-        loaded.warnings
-    );
+    assert!(loaded.warnings[0].contains("/elsewhere"), "{:?}", loaded.warnings);
 
     place.env("VAULT_PATH", "~/Notes");
     let loaded = place.load();
@@ -189,15 +134,9 @@ fn the_vault_is_found_once_and_home_is_expanded_once() {
 fn programs_keep_their_bare_names() {
     let mut place = Place::new();
     place.env("CLAUDE_PATH", "claude");
-    assert_eq!(
-        place.load().settings.claude_path.unwrap(),
-        Path::new("claude")
-    );
+    assert_eq!(place.load().settings.claude_path.unwrap(), Path::new("claude"));
     place.env("CLAUDE_PATH", "~/bin/claude");
-    assert_eq!(
-        place.load().settings.claude_path.unwrap(),
-        place.path("home/bin/claude")
-    );
+    assert_eq!(place.load().settings.claude_path.unwrap(), place.path("home/bin/claude"));
     place.env("PLUGIN_DIRS", r#"["~/p", "q"]"#);
     let dirs = [place.path("home/p"), place.path("cwd/q")];
     assert_eq!(place.load().settings.plugin_dirs, dirs);
@@ -209,10 +148,7 @@ fn a_broken_config_gives_way_to_the_last_good_one() {
     place.config("port: 7\napi_key: hush\n");
     assert_eq!(place.load().settings.port, 7);
     let copy = place.path("state/last-good-config.yaml");
-    assert_eq!(
-        fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
 
     for broken in ["port: [", "port: 99999\n", "- a\n", "\u{0}"] {
         place.config(broken);
@@ -220,17 +156,10 @@ fn a_broken_config_gives_way_to_the_last_good_one() {
         assert_eq!(loaded.settings.port, 7, "{broken:?}");
         assert_eq!(loaded.settings.api_key.as_ref().unwrap().expose(), "hush");
         let problem = loaded.problem.clone().unwrap();
-        assert!(
-            problem.contains("config.yaml") && problem.contains("last good"),
-            "{problem}"
-        );
+        assert!(problem.contains("config.yaml") && problem.contains("last good"), "{problem}");
         assert!(!format!("{loaded:?} {:?}", loaded.show()).contains("hush"));
     }
-    fs::write(
-        place.path("home/Parachute/.parachute/config.yaml"),
-        [0xff, 0xfe],
-    )
-    .unwrap();
+    fs::write(place.path("home/Parachute/.parachute/config.yaml"), [0xff, 0xfe]).unwrap();
     assert_eq!(place.load().settings.port, 7);
 
     place.config("port: 8\n");
@@ -245,16 +174,8 @@ fn without_a_good_copy_the_defaults_hold() {
     place.config("port: [");
     let loaded = place.load();
     assert_eq!(loaded.settings.port, 3333);
-    assert!(
-        loaded
-            .problem
-            .unwrap()
-            .contains("the defaults are in force")
-    );
-    let stateless = Sources {
-        state: None,
-        ..place.sources()
-    };
+    assert!(loaded.problem.unwrap().contains("the defaults are in force"));
+    let stateless = Sources { state: None, ..place.sources() };
     assert!(super::load(&stateless).problem.is_some());
 }
 
@@ -278,22 +199,14 @@ fn a_broken_pointer_does_not_move_the_vault() {
     let loaded = place.load();
     assert_eq!(loaded.settings.vault_path, place.path("home/Other"));
     assert_eq!(loaded.settings.port, 9);
-    assert!(
-        loaded
-            .problem
-            .unwrap()
-            .contains("home/Parachute/.parachute/config.yaml")
-    );
+    assert!(loaded.problem.unwrap().contains("home/Parachute/.parachute/config.yaml"));
 }
 
 #[test]
 fn origins_are_cleaned() {
     let mut place = Place::new();
     place.env("CORS_ORIGINS", " https://a.test/ ,, http://b.test:81");
-    assert_eq!(
-        place.load().settings.origins(),
-        ["https://a.test", "http://b.test:81"]
-    );
+    assert_eq!(place.load().settings.origins(), ["https://a.test", "http://b.test:81"]);
 }
 
 #[test]
@@ -324,11 +237,6 @@ fn every_key_settles_from_every_kind_of_value() {
     place.env("PARACHUTE_RELOAD", "1");
     let loaded = place.load();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert!(
-        loaded
-            .show()
-            .iter()
-            .all(|shown| shown.origin == Origin::Environment)
-    );
+    assert!(loaded.show().iter().all(|shown| shown.origin == Origin::Environment));
     assert!(Key::named("no_such_key").is_none());
 }

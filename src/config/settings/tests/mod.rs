@@ -17,10 +17,7 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        let place = Place {
-            folder: tempfile::tempdir().unwrap(),
-            environment: Vec::new(),
-        };
+        let place = Place { folder: tempfile::tempdir().unwrap(), environment: Vec::new() };
         for name in ["home", "cwd"] {
             fs::create_dir(place.path(name)).unwrap();
         }

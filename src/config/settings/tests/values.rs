@@ -12,26 +12,14 @@ fn yaml(text: &str) -> Result<Layer, String> {
 
 fn said(text: &str) -> serde_json::Value {
     let key = text.split(':').next().unwrap();
-    yaml(text)
-        .unwrap()
-        .get(key)
-        .map_or(json!(null), |(value, _)| value.to_json(MASK))
+    yaml(text).unwrap().get(key).map_or(json!(null), |(value, _)| value.to_json(MASK))
 }
 
 #[test]
 fn every_default_fits_its_key() {
     for key in KEYS {
-        assert_eq!(
-            key.default.is_some(),
-            key.default_value().is_some(),
-            "{}",
-            key.name
-        );
-        assert!(
-            !key.about.is_empty() && key.about.ends_with('.'),
-            "{}",
-            key.name
-        );
+        assert_eq!(key.default.is_some(), key.default_value().is_some(), "{}", key.name);
+        assert!(!key.about.is_empty() && key.about.ends_with('.'), "{}", key.name);
     }
 }
 
@@ -55,10 +43,7 @@ fn values_are_read_as_a_person_writes_them() {
         ("default_model: ", json!(null)),
         ("default_model: ~", json!(null)),
         ("default_model: on", json!("on")),
-        (
-            "anthropic_base_url: https://x.test/v1",
-            json!("https://x.test/v1"),
-        ),
+        ("anthropic_base_url: https://x.test/v1", json!("https://x.test/v1")),
         ("api_key: hush", json!("[REDACTED]")),
         ("idle_exit_seconds: 0", json!(0)),
         ("agents_live_max: 64", json!(64)),
@@ -71,26 +56,17 @@ fn values_are_read_as_a_person_writes_them() {
 #[test]
 fn a_value_that_does_not_fit_is_named_with_its_line_and_what_would() {
     for (text, said) in [
-        (
-            "a: 1\nport: 99999",
-            "line 2: port is 99999; it must be a whole number from 1 to 65535",
-        ),
+        ("a: 1\nport: 99999", "line 2: port is 99999; it must be a whole number from 1 to 65535"),
         ("port: 0", "port is 0"),
         ("port: true", "port is true"),
         ("port: 80.5", "port is 80.5"),
         ("port: [1]", "port is [1]"),
         ("\"port\": x", "line 1: port is `x`"),
-        (
-            "host: my-machine",
-            "host is `my-machine`; it must be an IP address or localhost",
-        ),
+        ("host: my-machine", "host is `my-machine`; it must be an IP address or localhost"),
         ("host: 10", "host is 10"),
         ("debug: maybe", "must be true or false"),
         ("debug: 2", "must be true or false"),
-        (
-            "log_level: loud",
-            "one of TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL",
-        ),
+        ("log_level: loud", "one of TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ("agents_live_max: 65", "from 1 to 64"),
         ("vault_path: ~other/x", "a path"),
         ("vault_path: ''", "a path"),
@@ -101,17 +77,11 @@ fn a_value_that_does_not_fit_is_named_with_its_line_and_what_would() {
         ("plugin_dirs: [1]", "a list of paths"),
         ("anthropic_base_url: ftp://x", "http://"),
         ("anthropic_base_url: http://u:p@x", "http://"),
-        (
-            "api_key: hush hush",
-            "api_key is something else; it must be one word",
-        ),
+        ("api_key: hush hush", "api_key is something else; it must be one word"),
         ("api_key: [hush]", "api_key is something else"),
     ] {
         let error = yaml(text).unwrap_err();
-        assert!(
-            error.contains(said) && error.contains("/v/config.yaml"),
-            "{text}: {error}"
-        );
+        assert!(error.contains(said) && error.contains("/v/config.yaml"), "{text}: {error}");
         assert!(!error.contains("hush"), "{error}");
     }
     let long = yaml(&format!("port: {}", "9".repeat(500))).unwrap_err();
@@ -141,10 +111,7 @@ fn what_is_no_config_says_why() {
 
 #[test]
 fn variables_are_read_like_text() {
-    assert_eq!(
-        Kind::List.read_text(r#"["a"]"#),
-        Some(Value::List(vec!["a".into()]))
-    );
+    assert_eq!(Kind::List.read_text(r#"["a"]"#), Some(Value::List(vec!["a".into()])));
     assert_eq!(Kind::List.read_text("a,b"), None);
     assert_eq!(Kind::Flag.read_text(" TRUE "), Some(Value::Flag(true)));
     assert_eq!(Kind::Path.read_text("a\u{fffd}"), None, "was no UTF-8");
@@ -162,10 +129,7 @@ fn the_schema_says_what_the_table_says() {
             "description": "Port of the server.",
         })
     );
-    assert_eq!(
-        of("auth_mode")["enum"],
-        json!(["always", "remote", "disabled"])
-    );
+    assert_eq!(of("auth_mode")["enum"], json!(["always", "remote", "disabled"]));
     assert_eq!(of("api_key")["writeOnly"], json!(true));
     assert_eq!(schema["properties"].as_object().unwrap().len(), KEYS.len());
 }

@@ -51,10 +51,7 @@ pub(crate) fn play(role: &str) {
 
 /// A server that tries what the real one has to do, and tells whoever connects how it went.
 fn serve() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let report = attempts().await;
         let mut listeners = tokio::task::JoinSet::new();
@@ -116,44 +113,20 @@ async fn attempts() -> String {
     let private_tmp = std::env::temp_dir().join("only-for-the-server");
     let list = [
         ("our folders are made", dirs.create().is_ok()),
-        (
-            "state is where it was said",
-            dirs.state.ends_with(".local/state/parachute"),
-        ),
-        (
-            "state is written",
-            fs::write(dirs.state.join("x"), "x").is_ok(),
-        ),
+        ("state is where it was said", dirs.state.ends_with(".local/state/parachute")),
+        ("state is written", fs::write(dirs.state.join("x"), "x").is_ok()),
         (
             "sockets have a place",
             fs::write(dirs.agents().join("x"), "x").is_ok()
                 && fs::remove_file(dirs.agents().join("x")).is_ok(),
         ),
-        (
-            "the vault is written",
-            fs::write(vault.join(".parachute/x"), "x").is_ok(),
-        ),
-        (
-            "notes are written",
-            fs::write(vault.join("note.md"), "x").is_ok(),
-        ),
-        (
-            "transcripts are read",
-            fs::read(dirs.home.join(".claude/projects/t.jsonl")).is_ok(),
-        ),
+        ("the vault is written", fs::write(vault.join(".parachute/x"), "x").is_ok()),
+        ("notes are written", fs::write(vault.join("note.md"), "x").is_ok()),
+        ("transcripts are read", fs::read(dirs.home.join(".claude/projects/t.jsonl")).is_ok()),
         ("an agent is started", started),
-        (
-            "scratch files are written",
-            fs::write(private_tmp, "x").is_ok(),
-        ),
-        (
-            "the home is closed",
-            refused(fs::write(dirs.home.join(".claude/x"), "x")),
-        ),
-        (
-            "the rest is closed",
-            refused(fs::write(dirs.runtime.with_file_name("x"), "x")),
-        ),
+        ("scratch files are written", fs::write(private_tmp, "x").is_ok()),
+        ("the home is closed", refused(fs::write(dirs.home.join(".claude/x"), "x"))),
+        ("the rest is closed", refused(fs::write(dirs.runtime.with_file_name("x"), "x"))),
     ];
     let line =
         |(what, went): &(&str, bool)| format!("{what}: {}\n", if *went { "ok" } else { "no" });

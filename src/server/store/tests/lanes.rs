@@ -13,15 +13,9 @@ async fn many_at_once_lose_nothing_and_the_generation_grows() {
         let store = store.clone();
         tasks.spawn(async move {
             let id = format!("s{number}");
-            let filter = ListFilter {
-                limit: 100,
-                ..ListFilter::default()
-            };
+            let filter = ListFilter { limit: 100, ..ListFilter::default() };
             store.insert_session(&chat(&id, 1)).await.unwrap();
-            assert!(
-                store.session(&id).await.unwrap().is_some(),
-                "reads see what was written"
-            );
+            assert!(store.session(&id).await.unwrap().is_some(), "reads see what was written");
             store.list_sessions(&filter).await.unwrap().len()
         });
     }
@@ -44,10 +38,7 @@ async fn the_pulse_moves_and_a_closed_store_says_so() {
     tokio::join!(store.close(), also.close());
     assert!(!again.ping());
     assert!(matches!(again.session("x").await, Err(StoreError::Closed)));
-    assert!(matches!(
-        again.insert_session(&chat("y", 1)).await,
-        Err(StoreError::Closed)
-    ));
+    assert!(matches!(again.insert_session(&chat("y", 1)).await, Err(StoreError::Closed)));
     again.close().await;
 }
 

@@ -36,26 +36,14 @@ fn folder() -> (TempDir, PathBuf) {
 fn texts(path: &Path, sql: &str) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let mut query = connection.prepare(sql).unwrap();
-    let rows = query
-        .query_map([], |row| row.get::<_, Option<String>>(0))
-        .unwrap();
-    rows.map(|text| text.unwrap().unwrap_or_else(|| "NULL".into()))
-        .collect()
+    let rows = query.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
+    rows.map(|text| text.unwrap().unwrap_or_else(|| "NULL".into())).collect()
 }
 
 fn all() -> ListFilter {
-    ListFilter {
-        limit: 100,
-        ..ListFilter::default()
-    }
+    ListFilter { limit: 100, ..ListFilter::default() }
 }
 
 async fn ids(store: &Store, filter: &ListFilter) -> Vec<String> {
-    store
-        .list_sessions(filter)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|row| row.id)
-        .collect()
+    store.list_sessions(filter).await.unwrap().into_iter().map(|row| row.id).collect()
 }

@@ -74,9 +74,7 @@ const STAGES: [(i64, &str); 8] = [
 
 fn predecessor(path: &Path, version: i64) {
     let connection = Connection::open(path).unwrap();
-    connection
-        .pragma_update(None, "foreign_keys", false)
-        .unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
     for (_, sql) in STAGES.iter().take_while(|(stage, _)| *stage <= version) {
         connection.execute_batch(sql).unwrap();
     }
@@ -96,28 +94,16 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn shape(path: &Path) -> Vec<String> {
-    texts(
-        path,
-        "SELECT type || ' ' || name FROM sqlite_master ORDER BY type, name",
-    )
+    texts(path, "SELECT type || ' ' || name FROM sqlite_master ORDER BY type, name")
 }
 
 #[tokio::test]
 async fn a_fresh_file_has_everything_and_no_copy() {
     let (_folder, path) = folder();
     Store::open(&path).unwrap().close().await;
-    let versions = texts(
-        &path,
-        "SELECT CAST(version AS TEXT) FROM schema_version ORDER BY 1",
-    );
+    let versions = texts(&path, "SELECT CAST(version AS TEXT) FROM schema_version ORDER BY 1");
     assert_eq!(versions, ["10", "14", "15", "16"]);
-    assert_eq!(
-        shape(&path)
-            .iter()
-            .filter(|name| name.starts_with("index idx_"))
-            .count(),
-        18
-    );
+    assert_eq!(shape(&path).iter().filter(|name| name.starts_with("index idx_")).count(), 18);
     assert_eq!(names(path.parent().unwrap()), ["sessions.db"]);
 }
 
@@ -132,15 +118,8 @@ async fn a_file_of_any_version_becomes_ours_and_a_copy_is_kept() {
 
         let store = Store::open(&path).unwrap();
         let first = store.session("first").await.unwrap().unwrap();
-        assert_eq!(
-            first.title.as_deref(),
-            Some("First session"),
-            "version {version}"
-        );
-        assert_eq!(
-            first.working_directory.as_deref(),
-            Some("/vault/Projects/x")
-        );
+        assert_eq!(first.title.as_deref(), Some("First session"), "version {version}");
+        assert_eq!(first.working_directory.as_deref(), Some("/vault/Projects/x"));
         assert_eq!(first.trust_level.as_deref(), Some("trusted"));
         assert_eq!(first.created_at.to_string(), "2026-01-01T10:00:00.123456Z");
         if version >= 12 {
@@ -151,10 +130,7 @@ async fn a_file_of_any_version_becomes_ours_and_a_copy_is_kept() {
         store.close().await;
 
         let pairing = texts(&path, "SELECT approved_trust_level FROM pairing_requests");
-        assert!(
-            pairing.iter().all(|level| level == "trusted"),
-            "version {version}"
-        );
+        assert!(pairing.iter().all(|level| level == "trusted"), "version {version}");
         assert_eq!(shape(&path), shape(&fresh), "version {version}");
         assert_eq!(shape(&copy_of(&path)), before, "version {version}");
         let mode = fs::metadata(copy_of(&path)).unwrap().permissions().mode();
@@ -182,21 +158,11 @@ async fn a_copy_is_never_replaced_and_a_partial_one_never_kept() {
     let (_folder, path) = folder();
     predecessor(&path, 11);
     fs::write(copy_of(&path), "from an earlier try").unwrap();
-    fs::write(
-        path.with_file_name("sessions.db.before-v16.partial"),
-        "cut short",
-    )
-    .unwrap();
+    fs::write(path.with_file_name("sessions.db.before-v16.partial"), "cut short").unwrap();
     Store::open(&path).unwrap().close().await;
-    assert_eq!(
-        fs::read_to_string(copy_of(&path)).unwrap(),
-        "from an earlier try"
-    );
+    assert_eq!(fs::read_to_string(copy_of(&path)).unwrap(), "from an earlier try");
     let second = path.with_file_name("sessions.db.before-v16.2");
-    assert_eq!(
-        texts(&second, "SELECT title FROM sessions"),
-        ["First session"]
-    );
+    assert_eq!(texts(&second, "SELECT title FROM sessions"), ["First session"]);
     assert_eq!(names(path.parent().unwrap()).len(), 3);
 }
 
@@ -221,17 +187,7 @@ async fn a_newer_schema_is_refused_and_not_touched() {
     Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Store::open(&path).err().unwrap();
-    assert!(
-        matches!(
-            error,
-            StoreError::Newer {
-                found: 17,
-                known: 16,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Newer { found: 17, known: 16, .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -280,13 +236,8 @@ async fn a_full_disk_and_a_read_only_file_have_errors_of_their_own() {
         .await;
     assert!(matches!(full, Err(StoreError::Full { .. })), "{full:?}");
     let write = "INSERT INTO metadata VALUES ('a', 'b', '')";
-    let read_only = store
-        .read(move |connection| connection.execute(write, []))
-        .await;
-    assert!(
-        matches!(read_only, Err(StoreError::ReadOnly { .. })),
-        "{read_only:?}"
-    );
+    let read_only = store.read(move |connection| connection.execute(write, [])).await;
+    assert!(matches!(read_only, Err(StoreError::ReadOnly { .. })), "{read_only:?}");
     store.close().await;
 }
 
@@ -298,10 +249,7 @@ async fn two_stores_on_one_file_see_each_other() {
     one.insert_session(&row).await.unwrap();
     assert_eq!(two.session("shared").await.unwrap(), Some(row));
     one.close().await;
-    let filter = ListFilter {
-        limit: 9,
-        ..ListFilter::default()
-    };
+    let filter = ListFilter { limit: 9, ..ListFilter::default() };
     assert_eq!(two.list_sessions(&filter).await.unwrap().len(), 1);
     two.close().await;
     assert_eq!(names(path.parent().unwrap()), ["sessions.db"]);

@@ -90,27 +90,15 @@ async fn a_piece_of_the_log_counts_once() {
     assert_eq!(row.last_accessed, at("2026-01-03T00:00:00Z"));
     assert_eq!(store.turns("s").await.unwrap(), [turn(1)]);
 
-    let stale = Applied {
-        message_count: Some(99),
-        title: Some("no".into()),
-        ..applied.clone()
-    };
+    let stale = Applied { message_count: Some(99), title: Some("no".into()), ..applied.clone() };
     assert!(!store.apply("s", stale).await.unwrap());
     assert!(!store.apply("s", piece(9)).await.unwrap());
     assert_eq!(store.session("s").await.unwrap().unwrap(), row);
 
     assert!(store.apply("s", piece(11)).await.unwrap());
     let row = store.session("s").await.unwrap().unwrap();
-    assert_eq!(
-        (row.message_count, row.title.as_deref()),
-        (2, Some("t")),
-        "None leaves it"
-    );
-    assert_eq!(
-        row.last_accessed,
-        at("2026-01-03T00:00:00Z"),
-        "never set back"
-    );
+    assert_eq!((row.message_count, row.title.as_deref()), (2, Some("t")), "None leaves it");
+    assert_eq!(row.last_accessed, at("2026-01-03T00:00:00Z"), "never set back");
 }
 
 #[tokio::test]
@@ -121,11 +109,7 @@ async fn a_log_that_outlives_its_session_brings_nothing_back() {
         .await
         .unwrap();
     store.delete_session("s").await.unwrap();
-    let late = Applied {
-        turn: Some(turn(1)),
-        ended: Some("t".into()),
-        ..piece(5)
-    };
+    let late = Applied { turn: Some(turn(1)), ended: Some("t".into()), ..piece(5) };
     assert!(!store.apply("s", late).await.unwrap());
     assert!(store.handed(None).await.unwrap().is_empty());
     assert!(store.turns("s").await.unwrap().is_empty());

@@ -8,53 +8,22 @@ use rusqlite::{Connection, params};
 #[tokio::test]
 async fn search_takes_signs_for_what_they_are_and_pages_do_not_overlap() {
     let store = store();
-    for (id, title) in [
-        ("1", "100%"),
-        ("2", "a_b"),
-        ("3", r"back\slash"),
-        ("4", "axb 1000"),
-    ] {
+    for (id, title) in [("1", "100%"), ("2", "a_b"), ("3", r"back\slash"), ("4", "axb 1000")] {
         let mut row = chat(id, 1);
         row.title = Some(title.into());
         store.insert_session(&row).await.unwrap();
     }
-    for (search, found) in [
-        ("%", "1"),
-        ("_", "2"),
-        ("\\", "3"),
-        ("AXB", "4"),
-        ("0%", "1"),
-    ] {
-        let filter = ListFilter {
-            search: Some(search.into()),
-            ..all()
-        };
+    for (search, found) in [("%", "1"), ("_", "2"), ("\\", "3"), ("AXB", "4"), ("0%", "1")] {
+        let filter = ListFilter { search: Some(search.into()), ..all() };
         assert_eq!(ids(&store, &filter).await, [found], "{search}");
     }
-    let endless = ListFilter {
-        search: Some("a".repeat(100_000)),
-        ..all()
-    };
+    let endless = ListFilter { search: Some("a".repeat(100_000)), ..all() };
     assert!(ids(&store, &endless).await.is_empty());
     let mut seen = Vec::new();
     for offset in 0..4 {
-        seen.extend(
-            ids(
-                &store,
-                &ListFilter {
-                    limit: 1,
-                    offset,
-                    ..ListFilter::default()
-                },
-            )
-            .await,
-        );
+        seen.extend(ids(&store, &ListFilter { limit: 1, offset, ..ListFilter::default() }).await);
     }
-    assert_eq!(
-        seen,
-        ["1", "2", "3", "4"],
-        "rows of one moment keep their order"
-    );
+    assert_eq!(seen, ["1", "2", "3", "4"], "rows of one moment keep their order");
 }
 
 proptest! {

@@ -26,14 +26,9 @@ async fn the_rows_of_the_golden_samples_come_out_as_they_went_in() {
         .unwrap();
     let store = Store::open(&path).unwrap();
     let rows = store.list_sessions(&all()).await.unwrap();
-    let [second, first] = &rows[..] else {
-        panic!("{rows:?}")
-    };
+    let [second, first] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(first.id, "00000000-0000-4000-8000-000000000001");
-    assert_eq!(
-        (first.module.as_str(), first.source.as_str()),
-        ("chat", "parachute")
-    );
+    assert_eq!((first.module.as_str(), first.source.as_str()), ("chat", "parachute"));
     assert_eq!(first.model.as_deref(), Some("claude-sonnet-4-5-20250929"));
     assert_eq!((first.message_count, first.archived), (2, false));
     assert_eq!(first.created_at.to_string(), "2026-01-01T10:00:00.123456Z");
@@ -46,27 +41,15 @@ async fn the_rows_of_the_golden_samples_come_out_as_they_went_in() {
 
     let offset = ListFilter { offset: 1, ..all() };
     assert_eq!(ids(&store, &offset).await, [first.id.as_str()]);
-    let search = ListFilter {
-        search: Some("second".into()),
-        ..all()
-    };
+    let search = ListFilter { search: Some("second".into()), ..all() };
     assert_eq!(ids(&store, &search).await, [second.id.as_str()]);
-    let daily = ListFilter {
-        module: Some("daily".into()),
-        ..all()
-    };
+    let daily = ListFilter { module: Some("daily".into()), ..all() };
     assert!(ids(&store, &daily).await.is_empty());
-    let archived = ListFilter {
-        archived: true,
-        ..all()
-    };
+    let archived = ListFilter { archived: true, ..all() };
     assert!(ids(&store, &archived).await.is_empty());
     let stats = store.stats().await.unwrap();
     assert_eq!((stats.total, stats.active, stats.archived), (2, 2, 0));
-    assert_eq!(
-        stats.by_module.into_iter().collect::<Vec<_>>(),
-        [("chat".to_owned(), 2)]
-    );
+    assert_eq!(stats.by_module.into_iter().collect::<Vec<_>>(), [("chat".to_owned(), 2)]);
     store.close().await;
 }
 
@@ -75,15 +58,10 @@ async fn a_row_with_anything_in_it_is_listed() {
     let (_folder, path) = folder();
     Store::open(&path).unwrap().close().await;
     let connection = Connection::open(&path).unwrap();
-    for (number, time) in [
-        "2026-01-05T10:00:00Z",
-        "2026-01-05 10:00:00",
-        "2026-01-05T10:00:00",
-        "soon",
-        "",
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, time) in
+        ["2026-01-05T10:00:00Z", "2026-01-05 10:00:00", "2026-01-05T10:00:00", "soon", ""]
+            .into_iter()
+            .enumerate()
     {
         connection
             .execute(
@@ -107,16 +85,10 @@ async fn a_row_with_anything_in_it_is_listed() {
     }
     let odd = &rows[0];
     assert_eq!((odd.module.as_str(), odd.source.as_str()), ("7", "my-own"));
-    assert_eq!(
-        (odd.message_count, odd.archived, &odd.metadata),
-        (0, false, &None)
-    );
+    assert_eq!((odd.message_count, odd.archived, &odd.metadata), (0, false, &None));
     assert_eq!(store.stats().await.unwrap().active, 5);
 
-    let patch = Patch {
-        title: Some("mended".into()),
-        ..Patch::default()
-    };
+    let patch = Patch { title: Some("mended".into()), ..Patch::default() };
     store.patch_session("odd-0", patch).await.unwrap().unwrap();
     store.close().await;
     let kept = super::texts(&path, "SELECT metadata FROM sessions WHERE id = 'odd-0'");
@@ -144,10 +116,7 @@ async fn an_inserted_row_comes_back_whole() {
     row.workspace_id = Some("w".into());
     assert!(store.insert_session(&row).await.unwrap());
     assert_eq!(store.session("whole").await.unwrap().as_ref(), Some(&row));
-    assert!(
-        !store.insert_session(&chat("whole", 2)).await.unwrap(),
-        "an id is taken once"
-    );
+    assert!(!store.insert_session(&chat("whole", 2)).await.unwrap(), "an id is taken once");
     assert_eq!(store.session("whole").await.unwrap(), Some(row));
     assert_eq!(store.session("other").await.unwrap(), None);
 }
@@ -160,35 +129,13 @@ async fn archiving_and_touching_move_a_session_to_the_top() {
     }
     assert_eq!(ids(&store, &all()).await, ["c", "b", "a"]);
     assert!(store.touch("b", at("2026-01-04T00:00:00Z")).await.unwrap());
-    assert!(
-        !store
-            .touch("nobody", at("2026-01-04T00:00:00Z"))
-            .await
-            .unwrap()
-    );
+    assert!(!store.touch("nobody", at("2026-01-04T00:00:00Z")).await.unwrap());
     assert_eq!(ids(&store, &all()).await, ["b", "c", "a"]);
     let put_away = store.set_archived("a", true).await.unwrap().unwrap();
     assert!(put_away.archived && put_away.last_accessed > at("2026-01-04T00:00:00Z"));
-    assert_eq!(
-        ids(
-            &store,
-            &ListFilter {
-                archived: true,
-                ..all()
-            }
-        )
-        .await,
-        ["a"]
-    );
+    assert_eq!(ids(&store, &ListFilter { archived: true, ..all() }).await, ["a"]);
     assert_eq!(ids(&store, &all()).await, ["b", "c"]);
-    assert!(
-        !store
-            .set_archived("a", false)
-            .await
-            .unwrap()
-            .unwrap()
-            .archived
-    );
+    assert!(!store.set_archived("a", false).await.unwrap().unwrap().archived);
     assert_eq!(ids(&store, &all()).await, ["a", "b", "c"]);
     assert_eq!(store.set_archived("nobody", true).await.unwrap(), None);
 }
@@ -201,15 +148,8 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     row.metadata = json!({"keep": 1, "drop": 2}).as_object().cloned();
     store.insert_session(&row).await.unwrap();
 
-    let same = store
-        .patch_session("p", Patch::default())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        same, row,
-        "an empty patch does not even touch the last access"
-    );
+    let same = store.patch_session("p", Patch::default()).await.unwrap().unwrap();
+    assert_eq!(same, row, "an empty patch does not even touch the last access");
 
     let patch = Patch {
         title: Some("t".into()),
@@ -225,10 +165,7 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
         (now.title.as_deref(), &now.workspace_id, now.module.as_str()),
         (Some("t"), &None, "chat")
     );
-    assert_eq!(
-        serde_json::to_value(&now.metadata).unwrap(),
-        json!({"keep": 1, "new": 3})
-    );
+    assert_eq!(serde_json::to_value(&now.metadata).unwrap(), json!({"keep": 1, "new": 3}));
     assert!(now.last_accessed > row.last_accessed);
 }
 
@@ -239,32 +176,10 @@ async fn a_patch_clears_and_sets_every_column_it_may() {
     row.metadata = json!({"a": 1}).as_object().cloned();
     store.insert_session(&row).await.unwrap();
 
-    let clear = Patch {
-        metadata: Some(MetadataEdit::Whole(None)),
-        ..Patch::default()
-    };
-    assert_eq!(
-        store
-            .patch_session("p", clear)
-            .await
-            .unwrap()
-            .unwrap()
-            .metadata,
-        None
-    );
-    let look = Patch {
-        metadata: Some(MetadataEdit::With(Box::new(|_| ()))),
-        ..Patch::default()
-    };
-    assert_eq!(
-        store
-            .patch_session("p", look)
-            .await
-            .unwrap()
-            .unwrap()
-            .metadata,
-        None
-    );
+    let clear = Patch { metadata: Some(MetadataEdit::Whole(None)), ..Patch::default() };
+    assert_eq!(store.patch_session("p", clear).await.unwrap().unwrap().metadata, None);
+    let look = Patch { metadata: Some(MetadataEdit::With(Box::new(|_| ()))), ..Patch::default() };
+    assert_eq!(store.patch_session("p", look).await.unwrap().unwrap().metadata, None);
     let patch = Patch {
         model: Some("m".into()),
         module: Some("daily".into()),
@@ -273,19 +188,13 @@ async fn a_patch_clears_and_sets_every_column_it_may() {
         ..Patch::default()
     };
     let now = store.patch_session("p", patch).await.unwrap().unwrap();
-    assert_eq!(
-        (now.model.as_deref(), now.module.as_str()),
-        (Some("m"), "daily")
-    );
+    assert_eq!((now.model.as_deref(), now.module.as_str()), (Some("m"), "daily"));
     assert_eq!(
         (now.trust_level.as_deref(), now.workspace_id.as_deref()),
         (Some("sandboxed"), Some("v"))
     );
 
-    let patch = Patch {
-        title: Some("t".into()),
-        ..Patch::default()
-    };
+    let patch = Patch { title: Some("t".into()), ..Patch::default() };
     assert_eq!(store.patch_session("nobody", patch).await.unwrap(), None);
 }
 
@@ -293,14 +202,8 @@ async fn a_patch_clears_and_sets_every_column_it_may() {
 async fn deleting_takes_everything_along() {
     let (_folder, path) = folder();
     let store = Store::open(&path).unwrap();
-    store
-        .begin_turn(Some(chat("d", 1)), handed("d"), at("2026-01-02T00:00:00Z"))
-        .await
-        .unwrap();
-    store
-        .begin_turn(Some(chat("e", 1)), handed("e"), at("2026-01-02T00:00:00Z"))
-        .await
-        .unwrap();
+    store.begin_turn(Some(chat("d", 1)), handed("d"), at("2026-01-02T00:00:00Z")).await.unwrap();
+    store.begin_turn(Some(chat("e", 1)), handed("e"), at("2026-01-02T00:00:00Z")).await.unwrap();
     store
         .write(|change| {
             change.execute_batch(
