@@ -21,6 +21,8 @@ async fn a_killed_agent_takes_nothing_else_along() {
     let unit = agent_unit(&session);
     let ran = || std::fs::read_to_string(&mark).unwrap_or_default();
     eventually("the tool runs", async || (ran() == "ran\n").then_some(())).await;
+    // The CLI writes its transcript by and by, and without one there is nothing to resume.
+    eventually("the CLI has a transcript", async || has_transcript(&session).then_some(())).await;
     let before = processes(&unit);
     assert!(before.iter().any(|(_, line)| line.contains("sleep 1000")), "{before:?}");
     let agent = main_pid(&unit).await.expect("the agent runs");
@@ -55,4 +57,11 @@ async fn a_killed_agent_takes_nothing_else_along() {
     assert_eq!(ran(), "ran\n", "the tool ran once");
     let told = lab.journal(&unit).await;
     assert!(told.iter().any(|e| e["PARACHUTE_RESUME"] == "true"), "{told:?}");
+}
+
+fn has_transcript(session: &str) -> bool {
+    let home = std::env::var("HOME").expect("a home");
+    let projects = std::fs::read_dir(format!("{home}/.claude/projects"));
+    let mut projects = projects.into_iter().flatten().flatten();
+    projects.any(|p| p.path().join(format!("{session}.jsonl")).is_file())
 }
