@@ -12,6 +12,7 @@ mod follow;
 mod hearing;
 mod limits;
 mod log;
+mod patience;
 mod policy;
 #[cfg(test)]
 mod recorded;

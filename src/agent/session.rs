@@ -4,7 +4,7 @@
 
 use crate::ask::Asks;
 use crate::claude::{Claude, Heard, StartError, control, transcript_exists};
-use crate::limits::{INJECTED_MAX, INJECTED_WAIT, STOP_STEP, TURN_SILENCE, TURNS_WAITING_MAX};
+use crate::limits::{INJECTED_MAX, TURNS_WAITING_MAX};
 use crate::log::{Batch, Log, Past, Unfinished};
 use crate::turn::{Turn, session_of};
 use host::child::Signal;
@@ -69,12 +69,12 @@ pub(crate) struct Session {
     pub(crate) total_cost: Option<f64>,
     /// The last request, for a turn that the CLI begins by itself.
     pub(crate) last: Option<TurnRequest>,
-    used: Instant,
-    heard: Instant,
+    pub(crate) used: Instant,
+    pub(crate) heard: Instant,
     /// Steps of stopping a turn that does not stop.
-    escalate: Option<(Instant, Signal)>,
+    pub(crate) escalate: Option<(Instant, Signal)>,
     /// The turn's own answer is complete; an injected message's may follow until then.
-    wait_injected: Option<Instant>,
+    pub(crate) wait_injected: Option<Instant>,
     /// The CLI was given up; what else it has said is nobody's.
     pub(crate) given_up: bool,
 }
@@ -280,15 +280,6 @@ impl Session {
         true
     }
 
-    pub(crate) fn interrupt(&mut self) {
-        if let Some(claude) = &self.claude {
-            claude.tell(control::interrupt());
-        }
-        // Asked again, it is still the same stop: its steps go on.
-        let first = (Instant::now() + STOP_STEP, Signal::Interrupt);
-        self.escalate.get_or_insert(first);
-    }
-
     fn inject(&mut self, text: String) -> Result<(), Refused> {
         let Some(turn) = self.turn.as_mut().filter(|t| !t.aborting) else {
             return Err(Refused::Idle);
@@ -377,15 +368,6 @@ impl Session {
         }
     }
 
-    pub(crate) fn wait_for_injected(&mut self) {
-        self.wait_injected = Some(Instant::now() + INJECTED_WAIT);
-    }
-
-    /// The answer that was waited for has begun; from here on its result counts.
-    pub(crate) fn injected_goes_on(&mut self) {
-        self.wait_injected = None;
-    }
-
     /// Ends the CLI, which is of no more use, and with it the running turn.
     pub(crate) fn give_up(&mut self, error: TypedError) {
         self.given_up = true;
@@ -407,72 +389,6 @@ impl Session {
                 self.claude = None;
                 self.cli_ended(status, &stderr);
             }
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        let mut next = match &self.turn {
-            None => self.place.idle.map_or_else(far_away, |idle| self.used + idle),
-            Some(turn) if turn.tool_runs() || !self.asks.is_empty() => {
-                Instant::now() + TURN_SILENCE
-            }
-            Some(_) => self.heard + TURN_SILENCE,
-        };
-        for at in [self.asks.next_due(), self.escalate.map(|(at, _)| at), self.wait_injected] {
-            next = at.map_or(next, |at| next.min(at));
-        }
-        next
-    }
-
-    /// Does what a deadline asks for; whether the agent is to leave.
-    fn overdue(&mut self) -> bool {
-        let now = Instant::now();
-        while let Some(ask) = self.asks.overdue() {
-            self.unanswered(ask);
-        }
-        if let Some((at, signal)) = self.escalate.filter(|(at, _)| *at <= now) {
-            self.push_harder(at, signal);
-        }
-        if self.wait_injected.is_some_and(|at| at <= now) {
-            self.end_well();
-        }
-        let silent = self.turn.as_ref().is_some_and(|t| !t.tool_runs()) && self.asks.is_empty();
-        if silent && self.escalate.is_none() && self.heard + TURN_SILENCE <= now {
-            let message = format!(
-                "Nothing came from the Claude CLI for {} minutes, and it was stopped.",
-                TURN_SILENCE.as_secs() / 60
-            );
-            self.give_up(ErrorCode::CliFailed.error(message, None));
-        }
-        let idle = self.turn.is_none() && self.waiting.is_empty();
-        idle && self.place.idle.is_some_and(|limit| self.used + limit <= now)
-    }
-
-    /// A turn that was interrupted and goes on: the next stronger signal.
-    fn push_harder(&mut self, at: Instant, signal: Signal) {
-        let Some(claude) = &self.claude else {
-            return self.stopped();
-        };
-        claude.signal(signal);
-        let next = match signal {
-            Signal::Interrupt => Signal::Terminate,
-            Signal::Terminate | Signal::Kill => Signal::Kill,
-        };
-        self.escalate = Some((at + STOP_STEP, next));
-        if signal == Signal::Kill {
-            self.claude = None;
-            self.stopped();
-        }
-    }
-
-    /// The turn was stopped on request, or because the credential is refused.
-    pub(crate) fn stopped(&mut self) {
-        match &self.turn {
-            Some(turn) if turn.unauthorized => {
-                let error = turn.error(&Default::default());
-                self.fail(error);
-            }
-            _ => self.finish(|turn, count| turn.aborted("The turn was stopped.", count)),
         }
     }
 
@@ -528,11 +444,6 @@ async fn hear(claude: &mut Option<Claude>) -> Heard {
         Some(claude) => claude.hear().await,
         None => std::future::pending().await,
     }
-}
-
-/// When there is no deadline.
-fn far_away() -> Instant {
-    Instant::now() + TURN_SILENCE
 }
 
 fn disk_full(error: &std::io::Error) -> TypedError {

@@ -149,11 +149,13 @@ async fn run(read: Read) -> Result<(), StartError> {
     #[cfg(feature = "faults")]
     faults::watch(domain.clone()).map_err(StartError::Dirs)?;
 
+    // Before anybody can hand in something new.
+    let adopted = adopt(&domain).await;
     let serving = tokio::spawn(serve::serve(doors, service, pulse.clone()));
     let feeding = tokio::spawn(watchdog::feed(domain.clone(), pulse, stop.clone()));
     let idle = Duration::from_secs(settings.idle_exit_seconds.into());
     let leaves = inherited && !idle.is_zero();
-    let rounds = tokio::spawn(rounds(app, leaves.then_some(idle), stop.clone()));
+    let rounds = tokio::spawn(rounds(app, leaves.then_some(idle), adopted, stop.clone()));
     host::notify::ready();
     host::notify::status(&status(&told, domain.problem()));
     stop.cancelled().await;
@@ -273,11 +275,23 @@ fn watch_signals(stop: &CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Takes up what the last server left; false if the database cannot be read now.
+async fn adopt(domain: &Arc<Domain>) -> bool {
+    let Ok(store) = domain.store().await else { return false };
+    match store.handed(None).await {
+        Ok(handed) => domain.adopt(store, handed),
+        Err(error) => {
+            tracing::error!(error = chain(&error), "what was under way is unknown");
+            return false;
+        }
+    }
+    true
+}
+
 /// What is looked at now and then: keys' times of use, and whether anybody still needs us.
-async fn rounds(app: Arc<App>, idle: Option<Duration>, stop: CancellationToken) {
+async fn rounds(app: Arc<App>, idle: Option<Duration>, mut adopted: bool, stop: CancellationToken) {
     let mut round = tokio::time::interval(ROUND);
     let mut flush = tokio::time::interval(KEYS_ROUND);
-    let mut adopted = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -285,9 +299,8 @@ async fn rounds(app: Arc<App>, idle: Option<Duration>, stop: CancellationToken) 
             _ = round.tick() => {}
         }
         // Where it could not be opened at first, this tries again.
-        if !adopted && let Ok(store) = app.domain.store().await {
-            adopted = true;
-            app.domain.adopt(store);
+        if !adopted {
+            adopted = adopt(&app.domain).await;
         }
         let since = app.busy.idle_since();
         if idle.is_some_and(|idle| since.is_some_and(|since| since.elapsed() >= idle)) {

@@ -82,34 +82,38 @@ impl Domain {
         said.map_or(Ok(()), Err)
     }
 
-    /// Hands turns over again whose end has not been seen: all, or those of one session. The
-    /// agent takes no turn twice.
-    pub(crate) async fn hand_over_again(&self, store: &Store, session: Option<&str>) {
-        let handed = match store.handed(session).await {
-            Ok(handed) => handed,
-            Err(error) => {
-                return tracing::error!(error = chain(&error), "could not read what is in hand");
-            }
-        };
-        for Handed { turn, session_id, body } in handed {
-            tracing::info!(session = session_id, turn, "taking up a turn that was in hand");
-            if let Err(error) = self.agents.ensure(store, &session_id).await {
-                tracing::error!(session = session_id, error = chain(&error), "no agent for it");
-                continue;
-            }
-            let Ok(mut body) = serde_json::from_str::<ChatBody>(&body) else {
-                tracing::error!(session = session_id, turn, "what was asked cannot be read");
-                continue;
-            };
-            body.session_id = Some(session_id.clone());
-            let Ok(prepared) = self.prepare(body, turn.clone()).await else {
-                tracing::error!(session = session_id, turn, "the turn may not run any more");
-                continue;
-            };
-            if let Err(error) = self.agents.hand_over(&session_id, &prepared.request).await {
-                tracing::error!(session = session_id, turn, %error, "the agent did not take it");
+    /// Hands turns over again whose end has not been seen. The agent takes no turn twice.
+    pub(crate) async fn hand_over_again(&self, store: &Store, handed: Vec<Handed>) {
+        for turn in handed {
+            let (session, id) = (turn.session_id.clone(), turn.turn.clone());
+            tracing::info!(session, turn = id, "taking up a turn that was in hand");
+            if let Err(why) = self.hand_over_one(store, turn).await {
+                tracing::error!(session, turn = id, why, "a turn in hand could not go on");
             }
         }
+    }
+
+    async fn hand_over_one(&self, store: &Store, handed: Handed) -> Result<(), String> {
+        let Handed { turn, session_id, body } = handed;
+        self.agents.ensure(store, &session_id).await.map_err(|e| chain(&e))?;
+        let body = serde_json::from_str::<ChatBody>(&body).map_err(|e| e.to_string());
+        let prepared = match body {
+            Ok(body) => {
+                let body = ChatBody { session_id: Some(session_id.clone()), ..body };
+                self.prepare(body, turn.clone()).await.map_err(|_| "it may not run any more".into())
+            }
+            Err(why) => Err(why),
+        };
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(why) => {
+                // It will not be better at the next start.
+                store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
+                return Err(why);
+            }
+        };
+        let taken = self.agents.hand_over(&session_id, &prepared.request).await;
+        taken.map(drop).map_err(|e| e.to_string())
     }
 
     async fn prepare(&self, mut body: ChatBody, turn: String) -> Result<Prepared, ChatEvent> {

@@ -10,7 +10,7 @@ pub(crate) mod transcript;
 
 use crate::agents::Agents;
 use crate::limits::REOPEN_PAUSE;
-use crate::store::{Store, StoreError};
+use crate::store::{Handed, Store, StoreError};
 use config::keys::Keys;
 use config::settings::{Loaded, Settings, Sources};
 use std::path::{Path, PathBuf};
@@ -108,14 +108,19 @@ impl Domain {
 
     /// Takes up what was under way when the last server ended, and whatever loses its agent from
     /// now on. Goes on by itself.
-    pub(crate) fn adopt(self: &Arc<Domain>, store: Store) {
+    pub(crate) fn adopt(self: &Arc<Domain>, store: Store, handed: Vec<Handed>) {
         let Some(mut lost) = self.agents.lost() else { return };
         let (domain, stop) = (self.clone(), self.agents.stopping());
         self.agents.spawn(async move {
             let taking_up = async {
-                domain.hand_over_again(&store, None).await;
+                domain.hand_over_again(&store, handed).await;
                 while let Some(session) = lost.recv().await {
-                    domain.hand_over_again(&store, Some(&session)).await;
+                    match store.handed(Some(&session)).await {
+                        Ok(handed) => domain.hand_over_again(&store, handed).await,
+                        Err(error) => {
+                            tracing::error!(session, %error, "what is in hand is unknown")
+                        }
+                    }
                 }
             };
             tokio::select! {
