@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A home in which the real units are installed, around a server that is a stand-in.
 struct Installed {
@@ -19,13 +20,17 @@ struct Installed {
 }
 
 const PORT: u16 = 3999;
+/// For a server that was started to say what it has to say.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Installed {
     fn new() -> Installed {
         let home = PathBuf::from(std::env::var_os("HOME").unwrap());
         let bin = tempfile::Builder::new().prefix("a bin 100%").tempdir_in(&home).unwrap();
         let server = bin.path().join("parachute-server");
-        let me = std::env::current_exe().unwrap();
+        // The service sees no /tmp but its own, and a checkout may lie there.
+        let me = bin.path().join("stand-in");
+        fs::copy(std::env::current_exe().unwrap(), &me).unwrap();
         let script = format!(
             "#!/bin/sh\nROLE=server exec '{}' --exact stand_in --ignored --nocapture\n",
             me.display()
@@ -69,7 +74,9 @@ fn report(mut server: impl Read) -> String {
 
 /// What it says over IPv4.
 fn report_over_tcp() -> String {
-    report(TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap())
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    report(server)
 }
 
 /// One test and not several: there is one set of units for a user.
