@@ -123,7 +123,9 @@ impl Session {
             self.batch.push(&self.log, number, event);
         }
         self.commit();
-        self.turn = Some(Turn::new(number, request));
+        if !self.given_up {
+            self.turn = Some(Turn::new(number, request));
+        }
     }
 
     fn garbage(&mut self, line: &[u8]) {

@@ -34,7 +34,7 @@ pub(crate) const PERMISSION_SECONDS_MAX: u64 = 120;
 /// For a question to the user (contract-core §2.6).
 pub(crate) const QUESTION_SECONDS_MAX: u64 = 300;
 /// For the session's last agent to be gone, and how often that is looked at.
-pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(20);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(30);
 pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// For followers to have had everything when the agent leaves.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(5);

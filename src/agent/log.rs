@@ -237,6 +237,9 @@ fn hold_reserve(path: &Path) -> bool {
 
 #[derive(Default)]
 struct Scanned {
+    /// Where the line begins that is looked at.
+    at: u64,
+    /// Where the last readable one ends.
     end: u64,
     first_id: u64,
     last_id: u64,
@@ -252,21 +255,25 @@ fn scan(file: &File) -> io::Result<Scanned> {
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)? as u64;
-        let whole = line.last() == Some(&b'\n');
-        let Some(record) = Record::parse(&line).filter(|_| whole) else {
-            if length > 0 {
-                let lost = file.metadata()?.len() - found.end;
-                tracing::warn!(lost, "the event log ends in a torn line, which is cut off");
-            }
-            return Ok(found);
-        };
-        if found.end == 0 {
-            found.first_id = record.id;
+        if length == 0 {
+            break;
         }
-        found.look(&record);
-        found.last_id = record.id;
-        found.end += length;
+        let whole = line.last() == Some(&b'\n');
+        match Record::parse(&line).filter(|_| whole) {
+            Some(record) => {
+                if found.end == 0 {
+                    found.first_id = record.id;
+                }
+                found.look(&record);
+                found.last_id = found.last_id.max(record.id);
+                found.end = found.at + length;
+            }
+            // Followers pass over it too. What no readable line follows is cut off.
+            None => tracing::warn!(at = found.at, length, "a line of the event log is unreadable"),
+        }
+        found.at += length;
     }
+    Ok(found)
 }
 
 impl Scanned {
@@ -284,7 +291,7 @@ impl Scanned {
                         number: record.turn,
                         turn: turn_id,
                         first_id: record.id,
-                        offset: self.end,
+                        offset: self.at,
                     });
                     *open = Some(Unfinished::default());
                 }
@@ -401,6 +408,29 @@ mod tests {
         assert_eq!(log.mark("t1").expect("found").first_id, 1);
         let text = std::fs::read_to_string(path).expect("the log");
         assert_eq!(text.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_itself_and_nothing_behind_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (log, _) = Log::open(dir.path()).expect("a fresh log");
+        for turn in 1..=3u64 {
+            let mut batch = log.batch();
+            batch.push(&log, turn, &session(&turn.to_string()));
+            batch.push_text(&log, turn, "text");
+            log.append(&mut batch).expect("written");
+        }
+        drop(log);
+        let path = dir.path().join("events.jsonl");
+        let mut bytes = std::fs::read(&path).expect("the log");
+        let second = bytes.iter().position(|b| *b == b'\n').expect("a line") + 3;
+        bytes[second..second + 4].fill(0);
+        std::fs::write(&path, &bytes).expect("written");
+        let (log, _) = Log::open(dir.path()).expect("opened");
+        assert_eq!(log.tail().borrow().last_id, 6);
+        assert_eq!(log.tail().borrow().end, bytes.len() as u64);
+        let mark = log.mark("3").expect("the turn behind it");
+        assert!(bytes[mark.offset as usize..].starts_with(b"{\"n\":5,"));
     }
 
     #[test]

@@ -132,7 +132,12 @@ pub(crate) fn judge(
 }
 
 fn judge_path(file: &str, shown: &str) -> Result<(), Refusal> {
-    match DENIED_PATHS.iter().find(|p| fast_glob::glob_match(p, shown)) {
+    // A pattern of what is in a folder means the folder too: a search may start there.
+    let matches = |pattern: &&&str| {
+        fast_glob::glob_match(pattern, shown)
+            || pattern.strip_suffix("/**").is_some_and(|dir| fast_glob::glob_match(dir, shown))
+    };
+    match DENIED_PATHS.iter().find(matches) {
         None => Ok(()),
         Some(pattern) => Err(off_limits(file, pattern)),
     }
@@ -357,6 +362,8 @@ mod tests {
         assert!(judged("Read", json!({ "file_path": "notes/.token" })).is_err());
         assert!(judged("Glob", json!({ "pattern": "**/.parachute/*" })).is_err());
         assert!(judged("Grep", json!({ "pattern": "x", "glob": "**/.token" })).is_err());
+        assert!(judged("Grep", json!({ "pattern": ".", "path": ".parachute" })).is_err());
+        assert!(judged("Grep", json!({ "pattern": ".", "path": "/home/x/.ssh/" })).is_err());
         assert!(judged("Grep", json!({ "pattern": ".token", "path": "." })).is_ok());
         assert!(judged("Read", json!({ "file_path": "sub/.env" })).is_err());
         assert!(judged("Monitor", json!({ "command": "sudo id" })).is_err());

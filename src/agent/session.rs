@@ -174,17 +174,19 @@ impl Session {
         if request.trust != Trust::Full {
             return Err(Refused::Trust(request.trust.name()));
         }
-        let known = self.log.mark(&request.turn).is_some()
-            || self.waiting.iter().any(|waiting| waiting.turn == request.turn);
-        if known {
-            // A server that lost our answer asks again.
-            return Ok(TurnAccepted { turn: request.turn, waiting: self.waiting.len() });
+        let running = self.turn.as_ref().is_some_and(|t| t.request.turn == request.turn);
+        let waits = self.waiting.iter().any(|waiting| waiting.turn == request.turn);
+        let begun = self.log.mark(&request.turn).is_some();
+        if running || waits || begun {
+            // A server that lost our answer, or its own memory, asks again.
+            let ended = begun && !running;
+            return Ok(TurnAccepted { turn: request.turn, waiting: self.waiting.len(), ended });
         }
         if self.waiting.len() >= TURNS_WAITING_MAX {
             return Err(Refused::Full);
         }
         let before = self.waiting.len() + usize::from(self.turn.is_some());
-        let accepted = TurnAccepted { turn: request.turn.clone(), waiting: before };
+        let accepted = TurnAccepted { turn: request.turn.clone(), waiting: before, ended: false };
         if before == 0 {
             // Now, so that a disk that is full is told to who asked.
             self.begin(request).map_err(Refused::Log)?;

@@ -92,6 +92,8 @@ struct State {
     stamp: Option<Stamp>,
     /// Err: why the file is not understood.
     book: Result<Book, String>,
+    /// The mode that the file said when it was last understood.
+    last_mode: Option<AuthMode>,
     /// When keys were used since the file was last written.
     used: BTreeMap<String, Timestamp>,
     written: Instant,
@@ -111,7 +113,9 @@ impl Keys {
     }
 
     fn new(path: &Path, book: Result<Book, String>, stamp: Option<Stamp>) -> Keys {
-        let state = State { stamp, book, used: BTreeMap::new(), written: Instant::now() };
+        let last_mode = book.as_ref().ok().and_then(|book| book.mode);
+        let used = BTreeMap::new();
+        let state = State { stamp, book, last_mode, used, written: Instant::now() };
         Keys { path: path.to_owned(), default_mode: AuthMode::Remote, state: Mutex::new(state) }
     }
 
@@ -123,9 +127,11 @@ impl Keys {
 
     /// Who has to show a key.
     pub fn mode(&self) -> AuthMode {
-        match &self.fresh().book {
+        let state = self.fresh();
+        match &state.book {
             Ok(book) => book.mode.unwrap_or(self.default_mode),
-            Err(_) => AuthMode::Remote,
+            // As it was before the file broke: a typing mistake must not open anything.
+            Err(_) => state.last_mode.unwrap_or(AuthMode::Remote),
         }
     }
 
@@ -254,6 +260,7 @@ impl Keys {
         // What was used meanwhile waits for the next time.
         state.used.retain(|id, at| used.get(id) != Some(at));
         state.stamp = stamp;
+        state.last_mode = book.mode;
         state.book = Ok(book);
         Ok(answer)
     }
@@ -264,7 +271,10 @@ impl Keys {
         let stamp = Stamp::of(&self.path);
         if stamp != state.stamp {
             match read(&self.path) {
-                Ok((book, stamp)) => (state.book, state.stamp) = (Ok(book), stamp),
+                Ok((book, stamp)) => {
+                    state.last_mode = book.mode;
+                    (state.book, state.stamp) = (Ok(book), stamp);
+                }
                 Err(error) => {
                     tracing::error!(%error, "no key opens a door until the file is mended");
                     (state.book, state.stamp) = (Err(error.to_string()), stamp);

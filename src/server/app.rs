@@ -104,6 +104,9 @@ impl App {
         }
         // The predecessor's single key counts only while there is no other.
         let single = self.domain.settings.api_key.as_ref().filter(|_| keys.is_empty())?;
+        if keys.problem().is_some() {
+            return None;
+        }
         let same = single.expose().as_bytes().ct_eq(shown.as_bytes());
         bool::from(same).then(|| Caller::Key("api_key".into()))
     }

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-/// For an agent to say that it is ready.
-pub(crate) const AGENT_START: Duration = Duration::from_secs(15);
+/// For an agent to say that it is ready; its last one may first have to leave, which a CLI that
+/// does not stop can draw out to 25 s.
+pub(crate) const AGENT_START: Duration = Duration::from_secs(40);
+/// For an agent to stop before it is killed, in seconds.
+pub(crate) const AGENT_STOP_SECONDS: u64 = 30;
 /// For an agent to say how it is, and to begin an answer.
 pub(crate) const AGENT_STATUS: Duration = Duration::from_secs(2);
 pub(crate) const AGENT_ANSWER: Duration = Duration::from_secs(10);
 /// How often an agent that starts is looked for.
 pub(crate) const AGENT_POLL: Duration = Duration::from_millis(10);
 /// How often, and how far apart, it is tried again while the last agent is on its way out.
-pub(crate) const AGENT_GONE_TRIES: u32 = 100;
+pub(crate) const AGENT_GONE_TRIES: u32 = 300;
 pub(crate) const AGENT_GONE_PAUSE: Duration = Duration::from_millis(100);
 /// For a turn to be taken by an agent, counted anew whenever one has said something.
-pub(crate) const HAND_OVER_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const HAND_OVER_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const HAND_OVER_PAUSE: Duration = Duration::from_millis(50);
 /// How often an agent is started again for the same broken turn.
 pub(crate) const REVIVALS_MAX: u32 = 3;

@@ -85,6 +85,8 @@ pub struct TurnAccepted {
     pub turn: String,
     /// Turns before it.
     pub waiting: usize,
+    /// It was given before, and has ended.
+    pub ended: bool,
 }
 
 /// Answer of `GET /status`.

@@ -74,6 +74,14 @@ impl Agents {
                 return false;
             }
         };
+        let last = known.status().await.map(|status| status.last_id);
+        let anew = last.is_some_and(|last| last < after);
+        if anew && let Err(error) = store.log_began_anew(session).await {
+            let error = serve::fault::chain(&error);
+            tracing::error!(session, error, "the event log is another one, and that is not noted");
+            return false;
+        }
+        let after = if anew { 0 } else { after };
         known.applied.send_replace(after);
         let path = format!("/events?text=none&stay=true&after={after}");
         let mut body = match known.open(&path).await {
@@ -99,14 +107,21 @@ impl Agents {
                     turn = Some(turn_id.clone());
                     continue;
                 }
-                ended |= self.apply(store, known, head.id, event, turn.take()).await;
+                match self.apply(store, known, head.id, event, turn.take()).await {
+                    Some(fresh) => ended |= fresh,
+                    // Not in the database: what follows must not go in before it.
+                    None => {
+                        tokio::time::sleep(REVIVAL_PAUSE).await;
+                        return ended;
+                    }
+                }
             }
         }
         tracing::debug!(session, "the agent left");
         ended
     }
 
-    /// Takes the end of a turn in; whether it is in the database now.
+    /// Takes the end of a turn in; whether it was new. None: it is not in the database.
     async fn apply(
         &self,
         store: &Store,
@@ -114,22 +129,26 @@ impl Agents {
         id: u64,
         event: ChatEvent,
         turn: Option<String>,
-    ) -> bool {
+    ) -> Option<bool> {
         let mut applied = of_event(event);
         applied.upto = i64::try_from(id).unwrap_or(i64::MAX);
         applied.ended = turn;
         if let Some(turn) = &mut applied.turn {
             turn.turn = applied.upto;
         }
-        if let Err(error) = store.apply(&known.session, applied).await {
-            let error = serve::fault::chain(&error);
-            tracing::error!(session = known.session, error, "a turn's end is not in the database");
-            return false;
-        }
+        let fresh = match store.apply(&known.session, applied).await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let error = serve::fault::chain(&error);
+                let session = &known.session;
+                tracing::error!(session, error, "a turn's end is not in the database");
+                return None;
+            }
+        };
         known.applied.send_replace(id);
         // It may be one agent too many that idles now.
         self.make_room(None).await;
-        true
+        Some(fresh)
     }
 }
 

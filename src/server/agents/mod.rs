@@ -84,20 +84,28 @@ impl Agents {
     /// The session's agent, started if there is none; it is watched from now on.
     pub(crate) async fn ensure(&self, store: &Store, session: &str) -> Result<(), StartError> {
         let known = self.known(session);
-        let _one = known.starting.lock().await;
-        if known.status().await.is_none() {
-            self.make_room(Some(session)).await;
-            start::start(&self.0.setup, session).await?;
-            let ready = async {
-                while known.status().await.is_none() {
-                    tokio::time::sleep(AGENT_POLL).await;
-                }
-            };
-            let late = || StartError::Late(AGENT_START.as_secs());
-            tokio::time::timeout(AGENT_START, ready).await.map_err(|_| late())?;
-        }
+        let started = {
+            let _one = known.starting.lock().await;
+            self.start_if_gone(&known).await
+        };
+        // Also where it could not be started: the watch tries again, within bounds.
         self.watch(store, &known);
-        Ok(())
+        started
+    }
+
+    async fn start_if_gone(&self, known: &Known) -> Result<(), StartError> {
+        if known.status().await.is_some() {
+            return Ok(());
+        }
+        self.make_room(Some(&known.session)).await;
+        start::start(&self.0.setup, &known.session).await?;
+        let ready = async {
+            while known.status().await.is_none() {
+                tokio::time::sleep(AGENT_POLL).await;
+            }
+        };
+        let late = || StartError::Late(AGENT_START.as_secs());
+        tokio::time::timeout(AGENT_START, ready).await.map_err(|_| late())
     }
 
     /// How the session's agent is, if it lives.

@@ -34,6 +34,8 @@ pub(crate) enum Piped {
     NoAgent(StartError),
     /// Agent after agent died.
     Lost,
+    /// The session was deleted before the turn began.
+    Deleted,
 }
 
 /// Where one client stands.
@@ -64,6 +66,16 @@ impl Agents {
         let mut client = Client { known: &known, feed, last_id, ended: false, owed_an_end };
         let mut until = Instant::now() + HAND_OVER_LIMIT;
         while Instant::now() < until {
+            if self.stopping().is_cancelled() {
+                // The next server takes the turn up.
+                return Piped::Whole;
+            }
+            if let Wanted::Turn(request) = &wanted
+                && client.last_id == 0
+                && let Ok(false) = store.is_handed(&request.turn).await
+            {
+                return Piped::Deleted;
+            }
             if let Err(error) = self.ensure(store, session).await {
                 return Piped::NoAgent(error);
             }

@@ -4,7 +4,7 @@
 use super::Setup;
 use crate::limits::{
     AGENT_CPU_WEIGHT, AGENT_GONE_PAUSE, AGENT_GONE_TRIES, AGENT_MEMORY_HIGH_BYTES,
-    AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_TASKS_MAX,
+    AGENT_MEMORY_MAX_BYTES, AGENT_START, AGENT_STOP_SECONDS, AGENT_TASKS_MAX,
 };
 use host::child;
 use host::units::{self, Limits, Transient, UnitError, Units};
@@ -119,7 +119,7 @@ async fn as_unit(
             tasks_max: Some(AGENT_TASKS_MAX),
             cpu_weight: Some(AGENT_CPU_WEIGHT),
         },
-        stop_seconds: 20,
+        stop_seconds: AGENT_STOP_SECONDS,
     };
     // The last agent of this session may still be on its way out.
     for _ in 0..AGENT_GONE_TRIES {

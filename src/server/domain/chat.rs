@@ -64,11 +64,14 @@ impl Domain {
         let turn = prepared.request.turn.clone();
         let noted = |e: StoreError| store_error(&e, &session);
         let handed = Handed { turn: turn.clone(), session_id: session.clone(), body: asked };
-        store.begin_turn(prepared.new_row, handed, Timestamp::now()).await.map_err(noted)?;
-        if let Some(mode) = prepared.mode_change {
+        if let (Some(mode), None) = (prepared.mode_change, &prepared.new_row) {
             let edit = MetadataEdit::With(Box::new(move |m| set_permission_mode(m, mode)));
             let patch = Patch { metadata: Some(edit), ..Patch::default() };
             store.patch_session(&session, patch).await.map_err(noted)?;
+        }
+        let begun = store.begin_turn(prepared.new_row, handed, Timestamp::now());
+        if !begun.await.map_err(noted)? {
+            return Err(domain_error(&DomainError::NoSession, Some(&session)));
         }
         tracing::info!(session, turn, "turn accepted");
         let wanted = Wanted::Turn(Box::new(prepared.request));
@@ -95,25 +98,31 @@ impl Domain {
 
     async fn hand_over_one(&self, store: &Store, handed: Handed) -> Result<(), String> {
         let Handed { turn, session_id, body } = handed;
-        self.agents.ensure(store, &session_id).await.map_err(|e| chain(&e))?;
-        let body = serde_json::from_str::<ChatBody>(&body).map_err(|e| e.to_string());
-        let prepared = match body {
-            Ok(body) => {
-                let body = ChatBody { session_id: Some(session_id.clone()), ..body };
-                self.prepare(body, turn.clone()).await.map_err(|_| "it may not run any more".into())
-            }
-            Err(why) => Err(why),
-        };
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(why) => {
+        let body = match serde_json::from_str::<ChatBody>(&body) {
+            Ok(body) => ChatBody { session_id: Some(session_id.clone()), ..body },
+            Err(error) => {
                 // It will not be better at the next start.
                 store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
-                return Err(why);
+                return Err(error.to_string());
             }
         };
+        let prepared = match self.prepare(body, turn.clone()).await {
+            Ok(prepared) => prepared,
+            Err(ChatEvent::TypedError(error))
+                if error.code == ErrorCode::TrustUnavailable.name() =>
+            {
+                store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
+                return Err(error.message);
+            }
+            // Kept for the next time.
+            Err(_) => return Err("it cannot be prepared now".into()),
+        };
+        self.agents.ensure(store, &session_id).await.map_err(|e| chain(&e))?;
         let taken = self.agents.hand_over(&session_id, &prepared.request).await;
-        taken.map(drop).map_err(|e| e.to_string())
+        if taken.map_err(|e| e.to_string())?.ended {
+            store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
+        }
+        Ok(())
     }
 
     async fn prepare(&self, mut body: ChatBody, turn: String) -> Result<Prepared, ChatEvent> {
@@ -153,7 +162,7 @@ impl Domain {
         let preface = preface(&body, &id, &turn, &place, &resume, title.clone(), prompt.metadata);
         let request = TurnRequest {
             turn,
-            message: message_text(&body, resume.is_new_session),
+            message: message_text(&body, resume.previous_message_count == 0 && !found.transcript),
             preface,
             message_count: resume.previous_message_count,
             title: title.clone(),
@@ -313,7 +322,13 @@ fn new_row(
     trust: Trust,
 ) -> SessionRow {
     let asked = body.trust_level.as_deref().and_then(Trust::parse);
+    let metadata = body.permission_mode.map(|mode| {
+        let mut metadata = serde_json::Map::new();
+        set_permission_mode(&mut metadata, mode);
+        metadata
+    });
     SessionRow {
+        metadata,
         title,
         module: body.module.clone().unwrap_or_else(|| "chat".into()),
         working_directory: place.stored.clone(),
@@ -423,6 +438,8 @@ fn unspoken(piped: Piped, session: &str) -> Option<ChatEvent> {
         Piped::Whole => return None,
         Piped::Refused(status) => refused(status, session),
         Piped::NoAgent(error) => no_agent(&error, session),
+        Piped::Deleted => ErrorCode::SessionNotFound
+            .error("The session was deleted before this turn began.", Some(session)),
         Piped::Lost => ErrorCode::AgentLost.error(
             "The session's agent ended again and again. See its log, then try again.",
             Some(session),

@@ -38,9 +38,29 @@ impl Store {
 
     /// Takes a piece of the event log into the session's row, in one step. Asking twice changes
     /// nothing: false if this piece was taken in before, or there is no such session (any more).
+    /// A turn that ended is no longer in hand either way.
     pub async fn apply(&self, id: &str, applied: Applied) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |change| apply(change, &id, &applied)).await
+    }
+
+    /// Whether the end of this turn has not been seen, and its session is still there.
+    pub async fn is_handed(&self, turn: &str) -> Result<bool, StoreError> {
+        let turn = turn.to_owned();
+        self.read(move |connection| {
+            connection.prepare_cached("SELECT 1 FROM handed WHERE turn = ?1")?.exists([turn])
+        })
+        .await
+    }
+
+    /// The session's event log begins anew: nothing of it was taken in.
+    pub async fn log_began_anew(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |change| {
+            let sql = "UPDATE runs SET applied_id = 0 WHERE session_id = ?1";
+            change.prepare_cached(sql)?.execute([id]).map(|_| ())
+        })
+        .await
     }
 
     /// Forgets a turn that was accepted and came to nothing: no agent took it.
@@ -91,6 +111,10 @@ impl Store {
 }
 
 fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Result<bool> {
+    if let Some(ended) = &applied.ended {
+        // Whatever else is known of it: it has ended.
+        drop_handed(connection, ended)?;
+    }
     if applied.upto <= applied_id(connection, id)? {
         return Ok(false);
     }
@@ -118,9 +142,6 @@ fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Resu
              ON CONFLICT (session_id) DO UPDATE SET applied_id = ?2",
         )?
         .execute(params![id, applied.upto])?;
-    if let Some(ended) = &applied.ended {
-        drop_handed(connection, ended)?;
-    }
     if let Some(turn) = &applied.turn {
         keep_turn(connection, id, turn)?;
     }
