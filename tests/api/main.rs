@@ -13,6 +13,7 @@ mod errors;
 mod golden;
 mod golden_file;
 mod http;
+mod in_hand;
 mod input;
 mod keys;
 mod made_up;
