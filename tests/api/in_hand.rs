@@ -55,6 +55,8 @@ async fn a_turn_that_waits_outlives_server_and_agent() {
     .await;
     let said = |m: &Value| m["content"].as_str().unwrap_or_default().starts_with("waits");
     assert_eq!(messages.as_array().expect("a list").iter().filter(|m| said(m)).count(), 1);
+    let done = caller.resume(&session, "", 0).await.expect("a replay").whole().await;
+    assert_eq!(done.kinds().iter().filter(|kind| *kind == "done").count(), 1);
     assert_eq!(asked(&home, "waits"), 1);
     second.await.expect("its client was cut off");
 }

@@ -70,16 +70,17 @@ impl Agents {
                 // The next server takes the turn up.
                 return Piped::Whole;
             }
-            if let Wanted::Turn(request) = &wanted
-                && client.last_id == 0
-                && let Ok(false) = store.is_handed(&request.turn).await
-            {
+            let in_hand = match &wanted {
+                Wanted::Turn(request) => is_in_hand(store, session, request).await,
+                Wanted::After(_) => InHand::No,
+            };
+            if matches!(in_hand, InHand::Deleted) {
                 return Piped::Deleted;
             }
             if let Err(error) = self.ensure(store, session).await {
                 return Piped::NoAgent(error);
             }
-            if let Wanted::Turn(request) = &wanted {
+            if let (Wanted::Turn(request), InHand::Yes) = (&wanted, in_hand) {
                 match self.hand_over(session, request).await {
                     Ok(_) => {}
                     Err(AskError::Refused(status, _))
@@ -119,6 +120,27 @@ impl Agents {
         request: &TurnRequest,
     ) -> Result<TurnAccepted, AskError> {
         self.ask(session, Method::POST, "/turns", request).await
+    }
+}
+
+/// Whether a turn is still to be handed over.
+enum InHand {
+    Yes,
+    /// It was taken, and may have ended already: its events are in the log.
+    No,
+    /// Its session is gone.
+    Deleted,
+}
+
+async fn is_in_hand(store: &Store, session: &str, request: &TurnRequest) -> InHand {
+    match store.is_handed(&request.turn).await {
+        Ok(true) => InHand::Yes,
+        Ok(false) => match store.session(session).await {
+            Ok(None) => InHand::Deleted,
+            _ => InHand::No,
+        },
+        // The agent takes no turn twice.
+        Err(_) => InHand::Yes,
     }
 }
 
