@@ -1,6 +1,7 @@
 //! What dies comes back and has lost nothing: the agent, the server, both, at a bad moment
 //! (DESIGN §4.4, §4.5, §4.7).
 
+use crate::in_hand::behind;
 use parachute_tests::{Caller, Home, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -238,22 +239,8 @@ async fn a_turn_that_waits_behind_a_killed_one_is_taken() {
     let home = Home::new();
     let server = home.server().await;
     let caller = server.local();
-    let body = json!({ "message": "x @@{\"tools\":1,\"tool_ms\":600000}@@" });
-    let mut first = caller.chat("text=delta", &body).await;
-    assert!(first.until("tool_use").await);
+    let (first, next) = behind(&home, &caller, "y @@{\"text\":\"the next\"}@@").await;
     let session = first.session();
-    let body = json!({ "message": "y @@{\"text\":\"the next\"}@@", "sessionId": session });
-    let next = tokio::spawn({
-        let caller = caller.clone();
-        async move { caller.chat("text=delta", &body).await.whole().await }
-    });
-    // Its turn has been handed over once the row of the session was touched for it.
-    let used = shown(&caller, &session).await["lastAccessed"].clone();
-    eventually("the next turn is accepted", async || {
-        let now = shown(&caller, &session).await["lastAccessed"].clone();
-        (now != used || server.log().matches("turn accepted").count() == 2).then_some(())
-    })
-    .await;
     kill(agent(&home));
     let first = first.whole().await;
     assert_eq!(first.event("typed_error")["code"], "agent_lost");

@@ -1,9 +1,10 @@
 //! Turns that were accepted and not yet seen to their end: none is lost, none is run twice, and
 //! those of a session that is gone are not run at all.
 
-use parachute_tests::{Home, eventually};
+use parachute_tests::{Caller, Home, Stream, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 fn kill_agents(home: &Home) {
     for pid in home.agents() {
@@ -27,24 +28,34 @@ fn log_of(home: &Home) -> String {
     std::fs::read_to_string(home.path("server.log")).unwrap_or_default()
 }
 
-#[tokio::test]
-async fn a_turn_that_waits_outlives_server_and_agent() {
-    let home = Home::new();
-    let mut server = home.server().await;
-    let caller = server.local();
+/// A turn in the middle of a long tool call, and one of this message that waits behind it.
+pub(crate) async fn behind(
+    home: &Home,
+    caller: &Caller,
+    message: &str,
+) -> (Stream, JoinHandle<Stream>) {
     let body = json!({ "message": "x @@{\"tools\":1,\"tool_ms\":600000}@@" });
     let mut first = caller.chat("text=delta", &body).await;
     assert!(first.until("tool_use").await);
-    let session = first.session();
-    let body = json!({ "message": "waits @@{\"text\":\"answered\"}@@", "sessionId": session });
+    let body = json!({ "message": message, "sessionId": first.session() });
     let second = tokio::spawn({
         let caller = caller.clone();
         async move { caller.chat("text=delta", &body).await.whole().await }
     });
     eventually("it is accepted", async || {
-        (log_of(&home).matches("turn accepted").count() == 2).then_some(())
+        (log_of(home).matches("turn accepted").count() == 2).then_some(())
     })
     .await;
+    (first, second)
+}
+
+#[tokio::test]
+async fn a_turn_that_waits_outlives_server_and_agent() {
+    let home = Home::new();
+    let mut server = home.server().await;
+    let caller = server.local();
+    let (first, second) = behind(&home, &caller, "waits @@{\"text\":\"answered\"}@@").await;
+    let session = first.session();
     server.crash_and_restart();
     kill_agents(&home);
     let path = format!("/api/chat/{session}");
@@ -66,19 +77,8 @@ async fn turns_of_a_deleted_session_are_not_run() {
     let home = Home::new();
     let server = home.server().await;
     let caller = server.local();
-    let body = json!({ "message": "x @@{\"tools\":1,\"tool_ms\":600000}@@" });
-    let mut first = caller.chat("text=delta", &body).await;
-    assert!(first.until("tool_use").await);
+    let (first, second) = behind(&home, &caller, "never @@{\"n\":3}@@").await;
     let session = first.session();
-    let body = json!({ "message": "never @@{\"n\":3}@@", "sessionId": session });
-    let second = tokio::spawn({
-        let caller = caller.clone();
-        async move { caller.chat("text=delta", &body).await.whole().await }
-    });
-    eventually("it is accepted", async || {
-        (log_of(&home).matches("turn accepted").count() == 2).then_some(())
-    })
-    .await;
     let path = format!("/api/chat/{session}");
     assert_eq!(caller.ask(http::Method::DELETE, &path, None).await.status, 200);
     let second = second.await.expect("a stream");
