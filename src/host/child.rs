@@ -39,6 +39,37 @@ const OURS_ALONE: [&str; 8] = [
     "WATCHDOG_USEC",
 ];
 
+/// Variables of a person's session that every program of theirs may have: to find folders,
+/// speak their language and reach the network. No secret is among them, and none of ours.
+pub const PERSONAL: [&str; 26] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TERM",
+    "TMPDIR",
+    "EDITOR",
+    "XDG_*",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "CLAUDE_CONFIG_DIR",
+];
+
 /// What to tell the processes of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {

@@ -51,36 +51,6 @@ pub(crate) struct Claude {
     ended: bool,
 }
 
-/// Variables of ours that the CLI and its tools may have.
-const PASSED_ON: [&str; 26] = [
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "PATH",
-    "LANG",
-    "LANGUAGE",
-    "LC_*",
-    "TZ",
-    "TERM",
-    "TMPDIR",
-    "EDITOR",
-    "XDG_*",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "SSH_AUTH_SOCK",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "CLAUDE_CONFIG_DIR",
-];
-
 const PATH_OTHERWISE: &str = "/usr/local/bin:/usr/bin:/bin";
 
 impl Claude {
@@ -273,7 +243,7 @@ fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
 }
 
 fn environment(setup: &ClaudeSetup, tmp: &Path) -> Vec<(OsString, OsString)> {
-    let mut env = child::passed_on(&PASSED_ON);
+    let mut env = child::passed_on(&child::PERSONAL);
     if !env.iter().any(|(name, _)| name == "PATH") {
         env.push(("PATH".into(), PATH_OTHERWISE.into()));
     }

@@ -29,31 +29,6 @@ pub(crate) enum StartError {
     Late(u64),
 }
 
-/// Variables that an agent needs to find its folders and the CLI; no secret is among them.
-const PASSED_ON: [&str; 21] = [
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "PATH",
-    "LANG",
-    "LC_*",
-    "TZ",
-    "XDG_*",
-    "STATE_DIRECTORY",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "SSH_AUTH_SOCK",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "CLAUDE_CONFIG_DIR",
-];
-
 /// Name of a session's unit.
 pub(crate) fn unit(session: &str) -> String {
     format!("parachute-agent@{session}.service")
@@ -88,7 +63,8 @@ async fn managed() -> Option<host::Native> {
 }
 
 fn environment(setup: &Setup) -> Vec<(OsString, OsString)> {
-    let mut env = child::passed_on(&PASSED_ON);
+    let mut env = child::passed_on(&child::PERSONAL);
+    env.extend(child::passed_on(&["STATE_DIRECTORY"]));
     env.push(("LOG_LEVEL".into(), setup.log_level.clone().into()));
     env
 }
