@@ -212,7 +212,7 @@ impl Session {
         if let Some(claude) = &self.claude
             && !claude.tell(line)
         {
-            tracing::warn!(session = %self.place.session, "the Claude CLI takes no answers");
+            tracing::warn!("the Claude CLI takes no answers");
         }
     }
 
@@ -460,7 +460,7 @@ impl Session {
             return self.conversation_lost();
         }
         let how = status.map_or_else(|| "in an unknown way".into(), |s| s.to_string());
-        tracing::warn!(session = %self.place.session, how, "the Claude CLI ended during a turn");
+        tracing::warn!(how, "the Claude CLI ended during a turn");
         let mut error = if stderr.contains("unknown option") {
             too_old("it does not know an option that it is started with")
         } else if turn.garbage > 0 {

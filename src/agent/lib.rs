@@ -65,6 +65,9 @@ pub fn main() -> ExitCode {
         tracing::error!("{USAGE}");
         return ExitCode::from(EXIT_USAGE);
     };
+    // One agent, one session, one thread: a span around that thread names the session in each
+    // line of the log, whichever task writes it.
+    let _session = tracing::error_span!("agent", session = arguments.session.as_str()).entered();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -159,7 +162,7 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     watch_signals(&stop)?;
     host::notify::ready();
     host::child::announce_ready()?;
-    tracing::info!(session = id, socket = %socket.display(), "the agent serves");
+    tracing::info!(socket = %socket.display(), "the agent serves");
     session.run(taken, &stop).await;
     host::notify::stopping();
     // First: whoever finds no socket starts the next agent, which waits for our lock.

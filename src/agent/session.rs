@@ -221,7 +221,7 @@ impl Session {
             self.batch = self.log.batch();
             return Err(error);
         }
-        tracing::info!(session = %self.place.session, turn = %request.turn, "turn begins");
+        tracing::info!(turn = %request.turn, "turn begins");
         self.log.rest(false);
         let fresh = request.fresh;
         self.last = Some(request.clone());
@@ -311,8 +311,7 @@ impl Session {
     /// that is not in the log.
     pub(crate) fn commit(&mut self) {
         if let Err(error) = self.log.append(&mut self.batch) {
-            let session = &self.place.session;
-            tracing::error!(%session, %error, "the event log cannot be written");
+            tracing::error!(%error, "the event log cannot be written");
             self.batch = self.log.batch();
             self.log.spend_reserve();
             self.give_up(disk_full(&error));
@@ -321,14 +320,13 @@ impl Session {
 
     /// Ends the running turn with an error.
     pub(crate) fn fail(&mut self, mut error: TypedError) {
-        let session = self.place.session.clone();
         self.finish(|turn, count| {
             error.session_id = Some(session_of(&turn.request));
             error.message_count = Some(count);
             error.message = turn.without_secret(&error.message);
             error.original_error = error.original_error.map(|said| turn.without_secret(&said));
             tracing::warn!(
-                session, turn = %turn.request.turn, code = %error.code,
+                turn = %turn.request.turn, code = %error.code,
                 cause = error.original_error.as_deref().unwrap_or_default(), "turn failed"
             );
             ChatEvent::TypedError(Box::new(error))
@@ -353,12 +351,12 @@ impl Session {
         self.escalate = None;
         self.wait_injected = None;
         self.used = Instant::now();
-        tracing::info!(session = %self.place.session, turn = %id, "turn ended");
+        tracing::info!(turn = %id, "turn ended");
     }
 
     /// The end of a turn was too long for what is left of the disk; a few words may fit.
     fn end_in_short(&mut self, number: u64, why: &std::io::Error) {
-        tracing::error!(session = %self.place.session, error = %why, "a turn's end does not fit");
+        tracing::error!(error = %why, "a turn's end does not fit");
         self.log.spend_reserve();
         let mut error = disk_full(why);
         error.session_id = Some(self.place.session.clone());

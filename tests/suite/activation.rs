@@ -136,6 +136,14 @@ async fn it_is_in_the_journal(lab: &Lab, session: &str, turn: &str) {
         println!("{unit}: {found:?} with session and turn, of {}", entries.len());
         assert!(!found.is_empty(), "{unit} does not name the turn: {entries:?}");
     }
+    // An agent is one session's, and so is every line of its own.
+    let entries = lab.journal(&agent_unit(session)).await;
+    let own = |entry: &&Value| {
+        entry["SYSLOG_IDENTIFIER"] == "parachute-agent" && entry["_TRANSPORT"] == "journal"
+    };
+    for entry in entries.iter().filter(own) {
+        assert_eq!(entry["PARACHUTE_SESSION"], session, "{entry}");
+    }
 }
 
 async fn nobody_can_read_the_key(lab: &Lab) {
