@@ -1,16 +1,22 @@
 //! Small files of the user: read whole and bounded, replaced whole and atomically, under a lock
 //! file so that two programs do not undo each other's change. What is in them is not known here.
 
-use atomic_write_file::OpenOptions;
-use atomic_write_file::unix::OpenOptionsExt;
-use std::fs::{self, File, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt as _, PermissionsExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest file taken, in bytes.
+/// Longest file taken and written, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
+/// How the name of a file ends that is not yet in its place. A program that is killed while it
+/// writes leaves one behind; nobody else gives such names, so it can be told from a user's file.
+const UNFINISHED: &str = ".parachute";
+/// Digits before that end, all random.
+const UNFINISHED_DIGITS: usize = 16;
 /// How long to wait for another program's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often to look.
@@ -75,14 +81,95 @@ pub(crate) enum Mode {
 /// Replaces a file as a whole: a reader sees the old text or the new one, a power cut leaves one
 /// of them.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
-    // A link is followed; renaming over it would cut the user's file off from its other name.
-    let real = match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        real => real?,
-    };
-    let mut file = OpenOptions::new().mode(0o600).preserve_mode(mode == Mode::Kept).open(real)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(io::Error::other(format!("it would be longer than {BYTES_MAX} bytes")));
+    }
+    let real = real(path)?;
+    let new = real.with_file_name(unfinished_name(&real)?);
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = fill(file, &real, bytes, mode).and_then(|()| fs::rename(&new, &real));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written?;
+    sync_folder(&real)
+}
+
+fn fill(mut file: File, old: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
+    if let Ok(old) = fs::metadata(old) {
+        // Only root may give a file away; anybody else's file becomes ours.
+        match fchown(&file, Some(old.uid()), Some(old.gid())) {
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+        if mode == Mode::Kept {
+            file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+        }
+    }
     file.write_all(bytes)?;
-    file.commit()
+    file.sync_all()
+}
+
+/// Takes a file away, for good also after a power cut. One that is missing is no error.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_folder(path)),
+    }
+}
+
+/// A link is followed; renaming over it would cut the user's file off from its other name.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        real => real,
+    }
+}
+
+/// The folder a file is in, as a path that can be opened.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+fn unfinished_name(path: &Path) -> io::Result<OsString> {
+    let mut random = [0; UNFINISHED_DIGITS / 2];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let mut name = unfinished_start(path);
+    random.iter().for_each(|byte| name.push(format!("{byte:02x}")));
+    name.push(UNFINISHED);
+    Ok(name)
+}
+
+fn unfinished_start(path: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".");
+    name
+}
+
+/// Whether a file of this name is one that was to become the one at `path`.
+fn is_unfinished(name: &OsStr, path: &Path) -> bool {
+    let start = unfinished_start(path);
+    let digits = name.as_bytes().strip_prefix(start.as_bytes());
+    digits.and_then(|rest| rest.strip_suffix(UNFINISHED.as_bytes())).is_some_and(|digits| {
+        digits.len() == UNFINISHED_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
+    })
+}
+
+/// Takes away what killed programs left beside a file. They may hold its secrets.
+fn sweep(path: &Path) -> io::Result<()> {
+    let real = real(path)?;
+    for entry in fs::read_dir(folder(&real))? {
+        let entry = entry?;
+        if is_unfinished(&entry.file_name(), &real) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder of a file, for its owner only.
@@ -98,21 +185,35 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
 
+/// Threads of this program wait here for their turn, before they wait for other programs: among
+/// many who look again and again, one could be passed over until its time is up.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// An exclusive lock among programs that agree on its file. It ends with the value, or with the
-/// process.
+/// process. A thread has one at a time.
 pub(crate) struct Lock {
     _held: File,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Lock {
-    /// Waits for the lock, not forever.
+    /// Replaces a file that nobody writes without this lock, as [`replace`] does, and takes away
+    /// what killed programs left beside it.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
+        // What cannot be taken away now will be tried again; it is no reason not to write.
+        let _ = sweep(path);
+        replace(path, bytes, mode)
+    }
+
+    /// Waits for the threads before this one, and for other programs not forever.
     pub(crate) fn take(path: &Path) -> io::Result<Lock> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let file =
             File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Lock { _held: file }),
+                Ok(()) => return Ok(Lock { _held: file, _turn: turn }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT => {
                     std::thread::sleep(LOCK_PAUSE);
                 }

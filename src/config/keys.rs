@@ -242,7 +242,7 @@ impl Keys {
         let unwritable = |why| KeysError::Unwritable { path: self.path.clone(), why };
         file::make_folder(&self.path).map_err(unwritable)?;
         let lock = self.path.with_file_name(".server.lock");
-        let _lock = file::Lock::take(&lock).map_err(unwritable)?;
+        let lock = file::Lock::take(&lock).map_err(unwritable)?;
         let (mut book, stamp) = read(&self.path)?;
         let answer = edit(&mut book);
         let used = self.lock().used.clone();
@@ -250,7 +250,7 @@ impl Keys {
         let text = book.changed_text().map_err(io::Error::other).map_err(unwritable)?;
         let stamp = match text {
             Some(text) => {
-                file::replace(&self.path, text.as_bytes(), file::Mode::Private)
+                lock.replace(&self.path, text.as_bytes(), file::Mode::Private)
                     .map_err(unwritable)?;
                 Stamp::of(&self.path)
             }

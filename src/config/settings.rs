@@ -5,17 +5,22 @@
 //! A bad source never stops a start: a bad variable is reported and ignored, a bad file gives
 //! way to its last good copy. The module names nothing of the server: other programs use it too.
 
+mod change;
 mod edit;
+mod judge;
 mod kind;
 mod layer;
+mod shown;
 mod sources;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use edit::set;
+pub use change::{Asked, ChangeError, Changed, Tag, change, put_back, set};
+pub use judge::Fault;
 pub use kind::{Kind, Value};
 pub use layer::{Layer, Origin};
+pub use shown::{ShownFile, show_file};
 pub use sources::{Loaded, Sources, load};
 pub use table::{KEYS, Key, Settings};
 
@@ -118,6 +123,8 @@ pub struct Shown {
     pub origin: Origin,
     /// What it means.
     pub about: &'static str,
+    /// Whether [`change`] takes it.
+    pub writable: bool,
 }
 
 impl Loaded {
@@ -135,17 +142,19 @@ impl Loaded {
         let said = self.layer.get(key.name);
         let value = said.map_or(serde_json::Value::Null, |(value, _)| value.to_json(MASK));
         let origin = said.map_or(Origin::Default, |(_, origin)| origin);
-        Shown { key: key.name, value, origin, about: key.about }
+        Shown { key: key.name, value, origin, about: key.about, writable: key.is_writable() }
     }
 }
 
-/// A JSON schema of `config.yaml`, for editors.
+/// A JSON schema of `config.yaml`, for editors. `x-writable` says of each key whether [`change`]
+/// takes it; the others are in the file by hand.
 pub fn schema() -> serde_json::Value {
     let properties: serde_json::Map<_, _> = KEYS
         .iter()
         .map(|key| {
             let mut of = key.kind.schema();
             of.insert("description".into(), json!(key.about));
+            of.insert("x-writable".into(), json!(key.is_writable()));
             if let Some(value) = key.default_value() {
                 of.insert("default".into(), value.to_json(MASK));
             }

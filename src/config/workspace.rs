@@ -24,8 +24,10 @@ pub fn trust(vault: &Path, slug: &str) -> Option<String> {
     };
     let mut text = String::new();
     let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
+    // A byte order mark would count as a column.
+    let text = text.trim_start_matches('\u{feff}');
     let Ok(value) =
-        read.map_err(drop).and_then(|_| serde_yaml::from_str::<Value>(&text).map_err(drop))
+        read.map_err(drop).and_then(|_| serde_yaml::from_str::<Value>(text).map_err(drop))
     else {
         return Some("unreadable".into());
     };

@@ -135,7 +135,8 @@ impl Book {
 }
 
 fn parse(text: &str) -> Result<Mapping, String> {
-    match serde_yaml::from_str(text) {
+    // The parser counts a byte order mark as a column, and what follows as less indented.
+    match serde_yaml::from_str(text.trim_start_matches('\u{feff}')) {
         Ok(Value::Mapping(whole)) => Ok(whole),
         Ok(Value::Null) => Ok(Mapping::new()),
         Ok(_) => Err("it has no lines of `key: value`".to_owned()),

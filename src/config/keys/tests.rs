@@ -32,6 +32,16 @@ fn old() -> String {
     OLD.replace("HASH", &hex)
 }
 
+#[test]
+fn a_byte_order_mark_locks_nobody_out() {
+    let text = old();
+    let text = text.strip_prefix("# my keys\n").unwrap();
+    let (_folder, path) = file(&format!("\u{feff}{text}"));
+    let keys = Keys::load(&path).unwrap();
+    assert_eq!(keys.mode(), AuthMode::Always);
+    assert!(keys.check(OLD_KEY).is_some());
+}
+
 fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.yaml");

@@ -1,78 +1,92 @@
-//! Changing one key of `config.yaml` by changing one line of it, so that comments, order and
-//! unknown keys stay. The edit is a guess about text; it is believed only if the new text,
-//! parsed, equals the old one with that key changed and nothing else. Lists and values of
-//! several lines are left to a person.
+//! Changing keys of a `config.yaml` by changing one line of its text each, so that comments,
+//! order and unknown keys stay. An edit is a guess about text; it is believed only if the new
+//! text, parsed, equals the old one with that key changed and nothing else. Lists and values of
+//! several lines are left to a person. Files are not touched here.
 
 use super::kind::Value;
-use super::layer::misfit;
+use super::shown::in_file;
 use super::table::Key;
-use super::{ConfigError, Kind};
-use crate::file;
+use super::{ConfigError, MASK};
 use serde_yaml::{Mapping, Value as Yaml};
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use wire::supervisor::Change;
 
-/// Sets a key in the file at `path`, which is made if it is missing. The value is checked first;
-/// secrets and lists are refused. Blocks for as long as another program holds `.config.lock`.
-pub fn set(path: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
-    let (key, value) = check(path, key, value)?;
-    let unwritable = |why| ConfigError::Unwritable { path: path.to_owned(), why };
-    file::make_folder(path).map_err(unwritable)?;
-    let _lock = file::Lock::take(&path.with_file_name(".config.lock")).map_err(unwritable)?;
-    let text = file::read(path)
-        .map_err(|why| ConfigError::Unreadable { path: path.to_owned(), why })?
-        .unwrap_or_default();
-    let text = with_key(&text, path, key, &value)?;
-    file::replace(path, text.as_bytes(), file::Mode::Kept).map_err(unwritable)
+/// A key and what it is to be; None takes it out of the file, and its default holds.
+pub(super) type Edit = (&'static Key, Option<Value>);
+
+/// A text with keys changed.
+pub(super) struct Edited {
+    /// The text.
+    pub(super) text: String,
+    /// What it parses to.
+    pub(super) mapping: Mapping,
+    /// What has changed. A key that said so already, in whatever spelling, keeps its line.
+    pub(super) changes: Vec<Change>,
 }
 
-fn check(path: &Path, name: &str, text: &str) -> Result<(&'static Key, Value), ConfigError> {
-    let found = Key::named(name);
-    if name == "token" || found.is_some_and(|key| key.kind == Kind::Secret) {
-        return Err(ConfigError::Secret { key: name.to_owned() });
-    }
-    match found {
-        Some(key) if key.kind == Kind::List => {
-            Err(ConfigError::NotScalar { key: key.name, path: path.to_owned() })
+/// Changes these keys of a text.
+pub(super) fn edited(text: &str, path: &Path, edits: &[Edit]) -> Result<Edited, ConfigError> {
+    let (mut text, mut mapping) = (text.to_owned(), mapping(text, path)?);
+    let mut changes = Vec::new();
+    for (key, value) in edits {
+        let old = mapping.get(key.name).filter(|old| !old.is_null());
+        let says = old.and_then(|old| key.kind.read_yaml(old));
+        if says == *value && says.is_some() == old.is_some() {
+            continue;
         }
-        Some(key) if key.settable => {
-            let value = key.kind.read_text(text);
-            value
-                .map(|value| (key, value))
-                .ok_or_else(|| misfit(key, "not set".to_owned(), &format!("`{text}`")))
-        }
-        _ => Err(ConfigError::NotSettable { key: name.to_owned() }),
+        changes.push(Change {
+            key: key.name.to_owned(),
+            from: old.map_or(serde_json::Value::Null, |old| in_file(key, old)),
+            to: value.as_ref().map_or(serde_json::Value::Null, |value| value.to_json(MASK)),
+        });
+        (text, mapping) = with_key(&text, mapping, path, key, value.as_ref())?;
     }
+    Ok(Edited { text, mapping, changes })
 }
 
-/// The text with one key changed, proven by parsing both.
-pub(super) fn with_key(
+/// The text with one key changed, proven by parsing it; and what it parses to.
+fn with_key(
     text: &str,
+    before: Mapping,
     path: &Path,
     key: &'static Key,
-    value: &Value,
-) -> Result<String, ConfigError> {
-    let before = mapping(text, path)?;
-    if before.get(key.name).is_some_and(|old| old.is_sequence() || old.is_mapping()) {
-        return Err(ConfigError::NotScalar { key: key.name, path: path.to_owned() });
+    value: Option<&Value>,
+) -> Result<(String, Mapping), ConfigError> {
+    let several = || ConfigError::NotScalar { key: key.name, path: path.to_owned() };
+    let old = before.get(key.name);
+    if old.is_some_and(|old| old.is_sequence() || old.is_mapping()) {
+        return Err(several());
     }
-    let (scalar, yaml) = written(value)
-        .ok_or_else(|| ConfigError::NotScalar { key: key.name, path: path.to_owned() })?;
-    let edited = match before.contains_key(key.name) {
-        true => with_line(text, key.name, &scalar),
-        false => Some(with_last_line(text, key.name, &scalar)),
-    };
+    let there = old.is_some();
     let mut wanted = before;
-    wanted.insert(key.name.into(), yaml);
+    let edited = match value {
+        None => {
+            // Not `remove`, which puts the last key in the place of the one removed.
+            wanted.shift_remove(key.name);
+            without_line(text, key.name)
+        }
+        Some(value) => {
+            let (scalar, yaml) = written(value).ok_or_else(several)?;
+            wanted.insert(key.name.into(), yaml);
+            match there {
+                true => with_line(text, key.name, &scalar),
+                false => Some(with_last_line(text, key.name, &scalar)),
+            }
+        }
+    };
     edited
-        .filter(|edited| mapping(edited, path).is_ok_and(|after| after.iter().eq(wanted.iter())))
+        .and_then(|text| Some((mapping(&text, path).ok()?, text)))
+        .filter(|(after, _)| after.iter().eq(wanted.iter()))
+        .map(|(after, text)| (text, after))
         .ok_or_else(|| ConfigError::Unproven { key: key.name, path: path.to_owned() })
 }
 
 /// The keys and values of a text; none if it is empty.
 pub(super) fn mapping(text: &str, path: &Path) -> Result<Mapping, ConfigError> {
-    match serde_yaml::from_str(text) {
+    // The parser takes the mark for a column of the first line, and so the second for another.
+    match serde_yaml::from_str(unmarked(text)) {
         Ok(Yaml::Mapping(mapping)) => Ok(mapping),
         Ok(Yaml::Null) => Ok(Mapping::new()),
         Ok(_) => Err(ConfigError::NoMapping { path: path.to_owned() }),
@@ -109,38 +123,68 @@ fn is_plain(text: &str) -> bool {
 
 fn with_last_line(text: &str, key: &str, scalar: &str) -> String {
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
+    let gap = if unmarked(text).is_empty() || text.ends_with('\n') { "" } else { end };
     format!("{text}{gap}{key}: {scalar}{end}")
 }
 
 /// The text with another value on the only line that begins with this key.
 fn with_line(text: &str, key: &str, scalar: &str) -> Option<String> {
-    let mut edited = String::with_capacity(text.len() + scalar.len());
-    let mut found = 0;
+    let Entry { start, value, end } = entry(text, key)?;
+    let rest = &text[value..end];
+    let gap = &rest[..rest.len() - rest.trim_start().len()];
+    let old = scalar_length(&rest[gap.len()..])?;
+    let behind = &rest[gap.len() + old..];
+    let (before, name) = (&text[..start], &text[start..value]);
+    // `key:` alone has no gap, or only the end of its line; `key: # why` keeps its gap.
+    let line = match old {
+        0 => [name, " ", scalar, gap, behind].concat(),
+        _ => [name, gap, scalar, behind].concat(),
+    };
+    Some([before, &line, &text[end..]].concat())
+}
+
+/// The text without the only line that begins with this key, its comment included.
+fn without_line(text: &str, key: &str) -> Option<String> {
+    let Entry { start, value, end } = entry(text, key)?;
+    scalar_length(text[value..end].trim_start())?;
+    Some([&text[..start], &text[end..]].concat())
+}
+
+/// Where in a text the line of a key is.
+struct Entry {
+    /// Its first byte; behind the mark that a text may begin with.
+    start: usize,
+    /// Just behind the colon.
+    value: usize,
+    /// Behind its line feed, if it has one.
+    end: usize,
+}
+
+/// The only line that begins with this key.
+fn entry(text: &str, key: &str) -> Option<Entry> {
+    let mut found = None;
+    let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let Some(at) = value_at(line, key) else {
-            edited.push_str(line);
-            continue;
-        };
-        found += 1;
-        let (name, rest) = line.split_at(at);
-        let blank = rest.len() - rest.trim_start().len();
-        let (gap, rest) = rest.split_at(blank);
-        let old = scalar_length(rest)?;
-        edited.push_str(name);
-        // `key:` alone has no gap, or only the end of its line; `key: # why` keeps its gap.
-        match old {
-            0 => edited.extend([" ", scalar, gap, rest]),
-            _ => edited.extend([gap, scalar, &rest[old..]]),
+        if let Some(value) = value_at(line, key) {
+            if found.is_some() {
+                return None;
+            }
+            let mark = line.len() - unmarked(line).len();
+            found = Some(Entry { start: at + mark, value: at + value, end: at + line.len() });
         }
+        at += line.len();
     }
-    (found == 1).then_some(edited)
+    found
+}
+
+fn unmarked(line: &str) -> &str {
+    line.strip_prefix('\u{feff}').unwrap_or(line)
 }
 
 /// Where on a line its value begins, if the line is one of this top-level key: just behind the
 /// colon.
 fn value_at(line: &str, key: &str) -> Option<usize> {
-    let bare = line.strip_prefix('\u{feff}').unwrap_or(line);
+    let bare = unmarked(line);
     let rest = ["", "\"", "'"]
         .into_iter()
         .find_map(|quote| bare.strip_prefix(quote)?.strip_prefix(key)?.strip_prefix(quote))?;

@@ -3,6 +3,7 @@
 
 use super::edit::{line_of, mapping};
 use super::kind::Value;
+use super::shown::redacted;
 use super::table::{KEYS, Key};
 use super::{ConfigError, Kind};
 use std::collections::BTreeMap;
@@ -82,10 +83,9 @@ impl Layer {
             let value = key.kind.read_yaml(yaml).ok_or_else(|| {
                 let line = line_of(text, key.name).map(|line| format!(" line {line}"));
                 let origin = format!("{}{}", path.display(), line.unwrap_or_default());
-                let said = yaml.as_str().map_or_else(
-                    || serde_json::to_string(yaml).unwrap_or_else(|_| "something else".to_owned()),
-                    |text| format!("`{text}`"),
-                );
+                let said = yaml
+                    .as_str()
+                    .map_or_else(|| redacted(yaml).to_string(), |text| format!("`{text}`"));
                 misfit(key, origin, &said)
             })?;
             layer.put(key.name, value, Origin::File);
@@ -136,7 +136,7 @@ pub(super) fn misfit(key: &Key, origin: String, said: &str) -> ConfigError {
     ConfigError::Value { origin, key: key.name, said, allowed: key.kind.allowed() }
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let mut short: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID_CHARS_MAX).collect();
     if text.chars().nth(SAID_CHARS_MAX).is_some() {

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use wire::Secret;
 use wire::auth::AuthMode;
 
+/// The key that says where the config itself is found.
+pub(super) const VAULT: &str = "vault_path";
+
 /// A key of the config.
 #[derive(Debug)]
 pub struct Key {
@@ -27,6 +30,12 @@ impl Key {
     /// The key of this name.
     pub fn named(name: &str) -> Option<&'static Key> {
         KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// Whether [`change`](super::change) takes it: all that can be set, except where the file
+    /// that is changed would no longer be the one that is read.
+    pub fn is_writable(&self) -> bool {
+        self.settable && self.name != VAULT
     }
 
     /// Its default, if it has one.

@@ -1,6 +1,6 @@
 //! Changing one key of a file: which line changes, what is refused, what is proven.
 
-use super::super::edit::{mapping, with_key};
+use super::super::edit::{edited, mapping};
 use super::super::{ConfigError, Key, set};
 use proptest::prelude::*;
 use std::fs;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-fn file(text: &str) -> (TempDir, PathBuf) {
+pub(super) fn file(text: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     fs::write(&path, text).unwrap();
@@ -17,7 +17,8 @@ fn file(text: &str) -> (TempDir, PathBuf) {
 
 fn edit(text: &str, key: &str, value: &str) -> Result<String, ConfigError> {
     let key = Key::named(key).unwrap();
-    with_key(text, Path::new("config.yaml"), key, &key.kind.read_text(value).unwrap())
+    let value = key.kind.read_text(value).unwrap();
+    edited(text, Path::new("config.yaml"), &[(key, Some(value))]).map(|edited| edited.text)
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn block(number: usize) -> impl Strategy<Value = String> {
     ]
 }
 
-fn blocks() -> impl Strategy<Value = Vec<String>> {
+pub(super) fn blocks() -> impl Strategy<Value = Vec<String>> {
     (0_usize..8).prop_flat_map(|count| (0..count).map(block).collect::<Vec<_>>())
 }
 

@@ -1,7 +1,11 @@
 //! The config: what each source may say, which one counts, and what an edit leaves alone.
 
+mod changes;
+mod crowd;
 mod edits;
 mod loads;
+mod random;
+mod shown;
 mod values;
 
 use super::{Loaded, Sources, load};

@@ -11,7 +11,7 @@ fn yaml(text: &str) -> Result<Layer, String> {
 }
 
 fn said(text: &str) -> serde_json::Value {
-    let key = text.split(':').next().unwrap();
+    let key = text.trim_start_matches('\u{feff}').split(':').next().unwrap();
     yaml(text).unwrap().get(key).map_or(json!(null), |(value, _)| value.to_json(MASK))
 }
 
@@ -48,6 +48,7 @@ fn values_are_read_as_a_person_writes_them() {
         ("idle_exit_seconds: 0", json!(0)),
         ("agents_live_max: 64", json!(64)),
         ("reload: true", json!(true)),
+        ("\u{feff}port: 1\nhost: '::'", json!(1)),
     ] {
         assert_eq!(said(text), value, "{text}");
     }
@@ -126,7 +127,7 @@ fn the_schema_says_what_the_table_says() {
         of("port"),
         json!({
             "type": "integer", "minimum": 1, "maximum": 65535, "default": 3333,
-            "description": "Port of the server.",
+            "description": "Port of the server.", "x-writable": true,
         })
     );
     assert_eq!(of("auth_mode")["enum"], json!(["always", "remote", "disabled"]));
