@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::answer::{Ended, Piece, Stream, message, pause, tokens};
 use crate::ask::{Choice, check, choose};
 use crate::error::ApiError;
-use crate::models;
+use crate::models::{self, Fault, Play};
 use crate::script::{Cut, Reply, compose, hex};
 use crate::state::State;
 
@@ -66,6 +66,10 @@ async fn route(request: Request<Incoming>, state: &Arc<State>) -> Result<Answer,
         state.reset();
         return Ok(Ok(reply(200, &json!({"ok": true}), &[])));
     }
+    if path == "/__scripted/models" && head.method == Method::POST {
+        state.set_play(Play::read(&body)?);
+        return Ok(Ok(reply(200, &json!({"ok": true}), &[])));
+    }
     let mut entry = json!({
         "at": jiff::Timestamp::now().to_string(),
         "method": head.method.as_str(),
@@ -89,14 +93,38 @@ async fn route(request: Request<Incoming>, state: &Arc<State>) -> Result<Answer,
     authorise(&head.headers, state)?;
     let value = match (head.method.as_str(), path) {
         ("POST", "/v1/messages/count_tokens") => json!({"input_tokens": tokens(&body["messages"])}),
-        ("GET", "/v1/models") => models::page(options, head.uri.query().unwrap_or(""))?,
+        ("GET", "/v1/models") => return list(head.uri.query().unwrap_or(""), state).await,
         ("GET", _) => match path.strip_prefix("/v1/models/") {
-            Some(id) => models::one(options, id)?,
+            Some(id) => models::one(options, &state.play(), id)?,
             None => return Err(ApiError::of(404)),
         },
         _ => return Err(ApiError::of(404)),
     };
     Ok(Ok(reply(200, &value, &[])))
+}
+
+/// The model list, or what is wrong with it.
+async fn list(query: &str, state: &State) -> Result<Answer, ApiError> {
+    let play = state.play();
+    let page = models::page(&state.options, &play, query)?;
+    Ok(match play.fault {
+        None | Some(Fault::Circle) => Ok(reply(200, &page, &[])),
+        Some(Fault::Error(error)) => return Err(error),
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Drop) => Err(std::io::Error::other("the list drops the connection")),
+        Some(Fault::Shape) => Ok(reply(200, &json!({"models": [], "ok": true}), &[])),
+        Some(Fault::Redirect(to)) => Ok(reply(307, &json!({}), &[("location", to)])),
+        Some(Fault::Garbage) => {
+            let body = Full::new(Bytes::from("<!doctype html><title>Welcome</title>"));
+            Ok(respond(200, "text/html", &[], body.map_err(|never| match never {}).boxed()))
+        }
+        Some(Fault::Half) => {
+            let mut half = page.to_string();
+            half.truncate(half.floor_char_boundary(half.len() / 2));
+            let half = Half { piece: Some(half.into()), is_out: false };
+            Ok(respond(200, "application/json", &[], half.boxed()))
+        }
+    })
 }
 
 async fn messages(
@@ -108,7 +136,7 @@ async fn messages(
     check(&body)?;
     let model = body["model"].as_str().unwrap_or_default();
     if state.options.strict_models && !model.starts_with("scripted-") {
-        models::one(&state.options, model)?;
+        models::one(&state.options, &state.play(), model)?;
     }
     let composed = compose(choice, &body, state)?;
     if body["stream"] == true {
@@ -223,5 +251,31 @@ impl http_body::Body for Pieces {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         self.0.poll_recv(context)
+    }
+}
+
+/// A body of one piece that breaks off.
+struct Half {
+    piece: Option<Bytes>,
+    is_out: bool,
+}
+
+impl http_body::Body for Half {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if let Some(piece) = self.piece.take() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        // A body that fails at once takes what is still buffered with it.
+        if !std::mem::replace(&mut self.is_out, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(std::io::Error::other("the list breaks off"))))
     }
 }

@@ -34,7 +34,13 @@ pub use state::State;
                   a model named scripted-NAME or scripted-NAME-NUMBER, else by --scenario.\n\
                   Scenarios: echo text say thinking tool tools script error stream_error \
                   disconnect stall slow max_tokens refusal empty ratelimit demo.\n\
-                  GET /__scripted/requests lists what was asked; POST /__scripted/reset forgets it."
+                  GET /__scripted/requests lists what was asked; POST /__scripted/reset forgets it \
+                  and puts the model list back.\n\
+                  POST /__scripted/models {json} says what GET /v1/models answers from then on: \
+                  `models` (ids, or objects listed as they are), `page` (models in a page at \
+                  most), `fault` (an error status with `retry_after`, redirect with `location`, \
+                  or one of hang drop garbage shape half circle). What it does not name is as at \
+                  the start."
 )]
 pub struct Options {
     /// Address to listen on.

@@ -1,5 +1,6 @@
-//! What the endpoint remembers between requests: what was asked, and how often an error that
-//! comes a limited number of times was given. Keeps nothing of a demonstration.
+//! What the endpoint remembers between requests: what was asked, how often an error that comes a
+//! limited number of times was given, and what the model list was said to be. Keeps nothing that
+//! was asked of a demonstration.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use crate::Options;
+use crate::models::Play;
 
 /// Requests kept for `GET /__scripted/requests`; the oldest go first.
 const REQUESTS_KEPT_MAX: usize = 1024;
@@ -25,6 +27,7 @@ struct Memory {
     requests: VecDeque<(u64, Value)>,
     next: u64,
     errors: HashMap<String, u64>,
+    play: Play,
     log: Option<File>,
 }
 
@@ -82,6 +85,16 @@ impl State {
         let mut memory = self.memory();
         memory.requests.clear();
         memory.errors.clear();
+        memory.play = Play::default();
+    }
+
+    /// What the model list is to be.
+    pub(crate) fn play(&self) -> Play {
+        self.memory().play.clone()
+    }
+
+    pub(crate) fn set_play(&self, play: Play) {
+        self.memory().play = play;
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -159,6 +159,69 @@ fn the_other_doors() {
     assert_eq!(api.ask("GET", "/__scripted/requests", "", &Value::Null).2, "[]");
 }
 
+/// `GET /v1/models` after this was asked of it: status, head and body.
+fn listed(api: &Api, play: &Value) -> (u16, String, String) {
+    assert_eq!(api.ask("POST", "/__scripted/models", "", play).0, 200, "{play}");
+    api.ask("GET", "/v1/models?limit=1000", "", &Value::Null)
+}
+
+#[test]
+fn the_model_list_is_what_it_is_said_to_be() {
+    let api = Api::start(&["--strict-models"]);
+    let (status, _, body) = listed(&api, &json!({"models": ["a", "b", "c"], "page": 2}));
+    let page: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &page["has_more"], &page["last_id"]), (200, &json!(true), &json!("b")));
+    let next = api.ask("GET", "/v1/models?after_id=b", "", &Value::Null).2;
+    assert!(next.contains(r#""id":"c""#) && next.contains(r#""has_more":false"#), "{next}");
+    assert_eq!(api.ask("GET", "/v1/models/claude-sonnet-5", "", &Value::Null).0, 404);
+    let body = json!({"model": "c", "max_tokens": 9, "messages": [{"role": "user"}]});
+    assert_eq!(api.ask("POST", "/v1/messages", "", &body).0, 200);
+
+    let bad = api.ask("POST", "/__scripted/models", "", &json!({"fault": "x"}));
+    assert_eq!((bad.0, bad.2.contains("no fault 'x'")), (400, true));
+    let still = api.ask("GET", "/v1/models?after_id=b", "", &Value::Null);
+    assert_eq!(still.0, 200, "what was refused changes nothing");
+    api.ask("POST", "/__scripted/reset", "", &Value::Null);
+    assert_eq!(api.ask("GET", "/v1/models/claude-sonnet-5", "", &Value::Null).0, 200);
+}
+
+#[test]
+fn a_faulty_model_list() {
+    let api = Api::start(&[]);
+    let (status, head, body) = listed(&api, &json!({"fault": "429", "retry_after": 7}));
+    assert_eq!(status, 429);
+    assert!(head.contains("retry-after: 7") && body.contains("rate_limit_error"), "{head}{body}");
+    let (status, _, body) = listed(&api, &json!({"fault": "401"}));
+    assert_eq!((status, body.contains("invalid x-api-key")), (401, true));
+    let (status, head, _) = listed(&api, &json!({"fault": "redirect", "location": "http://x/"}));
+    assert_eq!((status, head.contains("location: http://x/")), (307, true));
+    let (status, _, body) = listed(&api, &json!({"fault": "garbage"}));
+    assert_eq!((status, body.starts_with("<!doctype")), (200, true));
+    let (status, _, body) = listed(&api, &json!({"fault": "shape"}));
+    assert_eq!((status, body.contains("data")), (200, false));
+    let (status, _, body) = listed(&api, &json!({"fault": "half"}));
+    assert!(status == 200 && body.contains("claude-opus-5-5") && !body.ends_with("0\r\n\r\n"));
+    assert_eq!(listed(&api, &json!({"fault": "drop"})).0, 0, "no answer at all");
+    let (status, _, body) = listed(&api, &json!({"fault": "circle"}));
+    assert_eq!((status, body.contains(r#""has_more":true"#)), (200, true));
+    assert_eq!(listed(&api, &json!({})).0, 200);
+}
+
+#[test]
+fn a_model_list_that_hangs_holds_nobody_else_up() {
+    let api = Api::start(&[]);
+    api.ask("POST", "/__scripted/models", "", &json!({"fault": "hang"}));
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.write_all(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let asked = || api.ask("GET", "/__scripted/requests", "", &Value::Null).2;
+    while asked() == "[]" {}
+    api.ask("POST", "/__scripted/models", "", &json!({}));
+    assert_eq!(api.ask("GET", "/v1/models", "", &Value::Null).0, 200);
+    stream.set_nonblocking(true).unwrap();
+    let error = stream.read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
 #[test]
 fn a_demonstration_says_so_and_keeps_nothing() {
     let api = Api::start(&["--demo"]);
