@@ -61,6 +61,11 @@ impl Dirs {
         self.runtime.join("server.sock")
     }
 
+    /// The supervisor's socket.
+    pub fn supervisor_socket(&self) -> PathBuf {
+        self.runtime.join("supervisor.sock")
+    }
+
     /// The folder of the agents' sockets.
     pub fn agents(&self) -> PathBuf {
         self.runtime.join("agents")

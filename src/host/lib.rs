@@ -5,9 +5,13 @@
 //! This crate knows nothing of HTTP, sessions or vaults, and is the only one with unsafe code.
 
 pub mod child;
+pub mod control;
+pub mod direct;
 mod dirs;
+mod listen;
 mod lock;
 pub mod log;
+pub mod logs;
 pub mod notify;
 mod sockets;
 pub mod units;
@@ -23,6 +27,7 @@ pub use linux::Systemd as Native;
 pub use macos::Launchd as Native;
 
 pub use dirs::{Dirs, dirs};
+pub use listen::{Listening, listen, loopback};
 pub use lock::{Lock, LockError};
 pub use sockets::{Inherited, Listener, inherited, own_uid, peer_uid, private_socket};
 
@@ -39,6 +44,9 @@ pub(crate) trait Machine {
     /// The listening sockets that the service manager holds for us, each with its name. Where
     /// the manager keeps no list, only `names` are asked for.
     fn handed_over(names: &[&str]) -> io::Result<Vec<(String, OwnedFd)>>;
+
+    /// Whether [`tell`](Machine::tell) tells anybody.
+    const SPEAKS: bool;
 
     /// Tells the service manager how we are, in the words of sd_notify(3). `Ok` where nobody
     /// listens.

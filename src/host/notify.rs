@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Longest status sentence passed on, in characters.
 const STATUS_CHARS_MAX: usize = 300;
 
+/// Whether programs say so at all on this system; where not, being reachable is being ready.
+pub const SPOKEN: bool = <Native as Machine>::SPEAKS;
+
 /// Serving: the store is open and the sockets are held.
 pub fn ready() {
     say("READY=1");
@@ -30,6 +33,33 @@ pub fn stopping() {
 /// Alive. To be sent only when progress was seen, every half [`watchdog_period`].
 pub fn watchdog() {
     say("WATCHDOG=1");
+}
+
+/// Sends the keep-alive for as long as this future is polled, but only while everything counted
+/// by `beats` moves (DESIGN §2.3); a count that is `None` is not waited for. Never ends where a
+/// manager watches, and at once where none does.
+pub async fn keep_alive(mut beats: impl FnMut() -> Vec<Option<u64>>) {
+    let Some(period) = watchdog_period() else {
+        return;
+    };
+    let mut tick = tokio::time::interval(period / 4);
+    // After a stall, ticks that were missed must not all be taken for progress at once.
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = beats();
+    let mut told = tokio::time::Instant::now();
+    watchdog();
+    loop {
+        tick.tick().await;
+        let now = beats();
+        if last.iter().zip(&now).all(|(then, now)| now.is_none() || then != now) {
+            last = now;
+            told = tokio::time::Instant::now();
+            watchdog();
+        } else if told.elapsed() > period / 2 + Duration::from_secs(1) {
+            let still: Vec<bool> = last.iter().zip(&now).map(|(then, now)| then == now).collect();
+            tracing::error!(?still, "a part of the program does not move; the watchdog is not fed");
+        }
+    }
 }
 
 /// The silence after which the manager kills us (`WatchdogSec=`); `None`: it does not watch.

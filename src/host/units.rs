@@ -1,12 +1,13 @@
 //! Units of the user's own service manager: start, stop, look, list, and start one that no file
 //! describes. What the manager says is the truth; nothing is remembered here.
 //!
-//! It writes no unit files, enables nothing, and does not read logs.
+//! It writes no unit files and does not read logs.
 
 use crate::Native;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use tokio::sync::mpsc;
 
 /// The manager, if one answers within two seconds. It is asked afresh each time, so that a
 /// program may ask again after [`UnitError::Gone`].
@@ -55,6 +56,54 @@ pub trait Units: Send + Sync {
     /// The units known to the manager whose names begin with `prefix`, kept ones that ended
     /// among them.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, UnitError>> + Send;
+
+    /// Forgets that `unit` failed, and counts its restarts anew.
+    fn reset_failed(&self, unit: &str) -> impl Future<Output = Result<(), UnitError>> + Send;
+
+    /// Has `unit` begin at login, or not any more. What runs is not touched.
+    fn enable(&self, unit: &str, begin: bool)
+    -> impl Future<Output = Result<(), UnitError>> + Send;
+
+    /// Reads changed unit files.
+    fn reload(&self) -> impl Future<Output = Result<(), UnitError>> + Send;
+
+    /// The last bad end of each of these units that the manager's log still has, however long
+    /// ago; none where it keeps no such log. Costs a look into the log.
+    fn failures(&self, units: &[&str]) -> impl Future<Output = Vec<Failure>> + Send {
+        let _ = units;
+        std::future::ready(Vec::new())
+    }
+
+    /// What becomes of the units whose names begin with `prefix`, from now on. The channel
+    /// closes when the manager is gone; whoever drops it ends the watch.
+    fn watch(
+        &self,
+        prefix: &str,
+    ) -> impl Future<Output = Result<mpsc::Receiver<Changed>, UnitError>> + Send;
+}
+
+/// A bad end of a unit, as the manager's log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The unit.
+    pub unit: String,
+    /// When, in microseconds since 1970.
+    pub at: u64,
+    /// As [`UnitStatus::result`].
+    pub result: String,
+    /// How its main process ended, if that was what failed.
+    pub exit_status: Option<ExitStatus>,
+}
+
+/// Something that a manager said of its own accord.
+#[derive(Debug)]
+pub enum Changed {
+    /// A unit is so now. Each state it went through is told, however short it was.
+    Unit(String, Box<UnitStatus>),
+    /// The manager has put a unit out of its memory: it is inactive, and did not fail.
+    Gone(String),
+    /// Unit files were read anew, or enabled or disabled: ask again about all.
+    Files,
 }
 
 /// Why an act on a unit did not come about.
@@ -102,8 +151,10 @@ pub enum UnitError {
 }
 
 /// How a unit is, in the manager's own words (systemd's, on every system).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitStatus {
+    /// One line for people, from its file.
+    pub description: String,
     /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
     pub load: String,
     /// `active`, `activating`, `deactivating`, `inactive`, `failed`, `reloading`.
@@ -121,8 +172,28 @@ pub struct UnitStatus {
     pub restarts: u32,
     /// What it uses now, children included.
     pub memory_bytes: Option<u64>,
+    /// The processor time it used, children included.
+    pub cpu_nanoseconds: Option<u64>,
+    /// Processes and threads.
+    pub tasks: Option<u64>,
     /// How its main process ended last.
     pub exit_status: Option<ExitStatus>,
+    /// What it last said of itself (`STATUS=`, sd_notify(3)).
+    pub said: String,
+    /// For how long it may be silent before it is killed.
+    pub watchdog_microseconds: Option<u64>,
+    /// What it may use at most.
+    pub memory_max_bytes: Option<u64>,
+    /// Addresses of a socket unit, as its file has them, specifiers filled in.
+    pub listens: Vec<String>,
+    /// `enabled`, `disabled`, `static`, …, systemctl(1); empty where nobody knows.
+    pub enabled: String,
+    /// Its file.
+    pub file: Option<PathBuf>,
+    /// Files that change it.
+    pub drop_ins: Vec<PathBuf>,
+    /// Its files were changed after the manager read them.
+    pub stale: bool,
 }
 
 /// One line of a list of units; the words are those of [`UnitStatus`].

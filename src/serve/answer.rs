@@ -23,6 +23,22 @@ pub enum Peer {
     Tcp(SocketAddr),
 }
 
+impl Peer {
+    /// Whether it is on this machine and speaks for itself: on loopback, and nobody stands
+    /// between. Then the address would not be the caller's, and no header can make it so.
+    pub fn is_local(&self, headers: &HeaderMap) -> bool {
+        let told = ["forwarded", "x-real-ip", "via"];
+        let forwards = |name: &str| name.starts_with("x-forwarded-") || told.contains(&name);
+        match self {
+            Peer::Unix(_) => false,
+            Peer::Tcp(from) => {
+                let here = from.ip().to_canonical().is_loopback();
+                here && !headers.keys().any(|name| forwards(name.as_str()))
+            }
+        }
+    }
+}
+
 /// Who asks, as the program has judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {

@@ -1,9 +1,10 @@
-//! The one body type: nothing, bytes, or a live stream.
+//! The one body type: nothing, bytes, a live stream, or the body of another program's answer.
 
 use crate::live::Live;
+use crate::pass::Onward;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,18 +14,20 @@ pub enum Body {
     Empty,
     /// All of it at once.
     Full(Bytes),
-    /// Server-sent events.
+    /// Server-sent events, or anything else that comes bit by bit.
     Live(Box<Live>),
+    /// What another program answers.
+    Passed(Box<Onward>),
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut *self {
             Body::Empty => Poll::Ready(None),
             Body::Full(bytes) => {
@@ -33,11 +36,16 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Body::Live(live) => live.poll_piece(cx).map(|piece| piece.map(|b| Ok(Frame::data(b)))),
+            Body::Passed(onward) => onward.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Empty)
+        match self {
+            Body::Empty => true,
+            Body::Passed(onward) => onward.is_end(),
+            Body::Full(_) | Body::Live(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -45,6 +53,7 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Live(_) => SizeHint::default(),
+            Body::Passed(onward) => onward.size_hint(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::live::Live;
 use crate::table::Params;
 use crate::{Body, Reply};
 pub use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use schemars::JsonSchema;
@@ -50,11 +50,13 @@ pub struct Shape {
 
 /// A request's raw input, for [`Take`].
 pub struct Raw<'a> {
-    query: Option<String>,
-    body: Incoming,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+    pub(crate) body: Incoming,
     shape: &'a Shape,
     definitions: &'a Map<String, Value>,
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
@@ -143,6 +145,21 @@ pub struct Json<T>(pub T);
 pub struct Query<T>(pub T);
 /// Both.
 pub struct WithQuery<Q, B>(pub Q, pub B);
+/// Something given with another status than 200, or with headers of its own.
+pub struct With<T> {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is given.
+    pub given: T,
+}
+/// A live stream each of whose events holds a `T`.
+pub struct Events<T>(pub Live, pub std::marker::PhantomData<T>);
+/// A file that is part of the program: its media type and its content.
+pub struct Asset(pub &'static str, pub Bytes);
+/// A live stream of something else than events.
+pub struct Download(pub Live);
 /// JSON that was written before and is still true, as if it were a `T`.
 pub struct RawJson<T>(pub Bytes, pub std::marker::PhantomData<T>);
 
@@ -227,6 +244,48 @@ impl Give for Live {
     }
 }
 
+impl<T: Give> Give for With<T> {
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        T::describe(schemas)
+    }
+    fn reply(self) -> Reply {
+        let mut reply = self.given.reply();
+        *reply.status_mut() = self.status;
+        reply.headers_mut().extend(self.headers);
+        reply
+    }
+}
+
+impl<T: JsonSchema> Give for Events<T> {
+    fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("text/event-stream", schemas.subschema_for::<T>().to_value()))
+    }
+    fn reply(self) -> Reply {
+        self.0.reply()
+    }
+}
+
+impl Give for Download {
+    fn describe(_: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("text/plain", serde_json::json!({ "type": "string" })))
+    }
+    fn reply(self) -> Reply {
+        self.0.reply()
+    }
+}
+
+impl Give for Asset {
+    fn describe(_: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        None
+    }
+    fn reply(self) -> Reply {
+        let mut reply = Reply::new(Body::Full(self.1));
+        let kind = HeaderValue::from_static(self.0);
+        reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+        reply
+    }
+}
+
 impl<'a> Raw<'a> {
     pub(crate) fn new(
         req: Request<Incoming>,
@@ -236,7 +295,8 @@ impl<'a> Raw<'a> {
     ) -> (HeaderMap, Raw<'a>) {
         let (head, body) = req.into_parts();
         let query = head.uri.query().map(str::to_owned);
-        (head.headers, Raw { query, body, shape, definitions, limits })
+        let path = head.uri.path().to_owned();
+        (head.headers, Raw { method: head.method, path, query, body, shape, definitions, limits })
     }
 }
 
@@ -272,7 +332,7 @@ fn into_typed<T: DeserializeOwned>(value: Value, part: &str) -> Result<T, Fault>
 }
 
 /// Reads a whole body within its bounds.
-async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
+pub(crate) async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
     let max = limits.body_bytes_max;
     let said = http_body::Body::size_hint(&body).lower();
     let time = Duration::from_secs(limits.body_seconds_max);

@@ -1,7 +1,7 @@
 //! Asking another program of the suite over its Unix socket: one request, one connection.
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -50,6 +50,20 @@ pub async fn open(
     path: &str,
     body: Bytes,
 ) -> Result<Response<Incoming>, AskError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|e| AskError::Unclear(e.to_string()))?;
+    send(socket, request).await
+}
+
+/// The same with any head.
+pub(crate) async fn send(
+    socket: &Path,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, AskError> {
     let stream = UnixStream::connect(socket).await.map_err(AskError::Away)?;
     let broken = |error| AskError::Away(io::Error::other(error));
     let (mut send, talk) = hyper::client::conn::http1::Builder::new()
@@ -63,13 +77,7 @@ pub async fn open(
             tracing::debug!(%error, "a connection to another program ended badly");
         }
     });
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, "localhost")
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(body))
-        .map_err(|e| AskError::Unclear(e.to_string()))?;
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     send.send_request(request).await.map_err(broken)
 }
 

@@ -84,7 +84,10 @@ pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Resu
         )));
     }
     let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(Passage::Pass(None));
+        return match is_foreign(req) {
+            true => Err(Fault::forbidden("asked for by a page of another site")),
+            false => Ok(Passage::Pass(None)),
+        };
     };
     let text = origin.to_str().unwrap_or_default();
     let same = text.split_once("://").is_some_and(|(_, o)| o.eq_ignore_ascii_case(host));
@@ -98,6 +101,18 @@ pub(crate) fn judge<B>(origins: &Origins, peer: &Peer, req: &Request<B>) -> Resu
         return Err(Fault::forbidden(format!("origin not allowed: {text:?}; see cors_origins")));
     }
     Ok(Passage::Pass(Some(origin.clone())))
+}
+
+/// Whether a browser says that a page of another origin made this request, and it is not a person
+/// following a link (Fetch Metadata, W3C). Without an `Origin` such a request cannot be read by
+/// that page, but it can do harm. Another port of this machine is another origin, too.
+fn is_foreign<B>(req: &Request<B>) -> bool {
+    let says = |name: &str| req.headers().get(name).map(HeaderValue::as_bytes);
+    let from = says("sec-fetch-site");
+    let followed = req.method() == Method::GET
+        && says("sec-fetch-mode") == Some(b"navigate")
+        && says("sec-fetch-dest") == Some(b"document");
+    matches!(from, Some(b"cross-site" | b"same-site")) && !followed
 }
 
 fn preflight(asked: &HeaderMap, origin: Option<&HeaderValue>) -> Reply {

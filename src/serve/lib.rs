@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod body;
+mod busy;
 pub mod call;
 pub mod check;
 pub mod client;
@@ -17,12 +18,16 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod openapi;
+pub mod pass;
 pub mod table;
 mod taken;
 
 pub use answer::{App, Caller, Peer};
 pub use body::Body;
-pub use call::{Bytes, Call, Cx, Give, Json, Query, RawJson, Take, WithQuery};
+pub use busy::Busy;
+pub use call::{
+    Asset, Bytes, Call, Cx, Download, Events, Give, Json, Query, RawJson, Take, With, WithQuery,
+};
 pub use fault::Fault;
 pub use gate::Origins;
 pub use limits::Limits;

@@ -33,6 +33,20 @@ pub enum Door {
     Unix(UnixListener),
 }
 
+impl TryFrom<std::net::TcpListener> for Door {
+    type Error = io::Error;
+    fn try_from(listener: std::net::TcpListener) -> io::Result<Door> {
+        TcpListener::from_std(listener).map(Door::Tcp)
+    }
+}
+
+impl TryFrom<std::os::unix::net::UnixListener> for Door {
+    type Error = io::Error;
+    fn try_from(listener: std::os::unix::net::UnixListener) -> io::Result<Door> {
+        UnixListener::from_std(listener).map(Door::Unix)
+    }
+}
+
 /// Shows a watchdog that the accept loops move: each counts its rounds.
 #[derive(Default)]
 pub struct Pulse(Vec<AtomicU64>);
@@ -230,11 +244,11 @@ struct Tracked<A: App> {
 
 impl<A: App> http_body::Body for Tracked<A> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
     fn is_end_stream(&self) -> bool {

@@ -26,6 +26,9 @@ pub struct Live {
     /// After a stop, a stream that has said nothing yet may still say its first words.
     last_words: Duration,
     spoken: bool,
+    kind: &'static str,
+    /// Whether a silent stream may get a comment.
+    comments: bool,
 }
 
 type Stopping = dyn Future<Output = ()> + Send;
@@ -44,8 +47,22 @@ pub struct Feed {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone;
 
-/// A stream and its two ends; it ends when `stop` is cancelled.
+/// A stream of events and its two ends; it ends when `stop` is cancelled.
 pub fn open(limits: &Limits, stop: &CancellationToken) -> (Feed, Live) {
+    begin(limits, stop, "text/event-stream; charset=utf-8", true)
+}
+
+/// The same for something else than events, which has no room for comments.
+pub fn plain(limits: &Limits, stop: &CancellationToken, kind: &'static str) -> (Feed, Live) {
+    begin(limits, stop, kind, false)
+}
+
+fn begin(
+    limits: &Limits,
+    stop: &CancellationToken,
+    kind: &'static str,
+    comments: bool,
+) -> (Feed, Live) {
     let (to, pieces) = mpsc::channel(limits.feed_pieces_max);
     let silence = Duration::from_secs(limits.feed_silence_seconds_max);
     let last_words = Duration::from_secs(limits.first_piece_seconds_max);
@@ -56,6 +73,8 @@ pub fn open(limits: &Limits, stop: &CancellationToken) -> (Feed, Live) {
         stopping: Box::pin(stop.clone().cancelled_owned()),
         last_words,
         spoken: false,
+        kind,
+        comments,
     };
     let patience = Duration::from_secs(limits.feed_stalled_seconds_max);
     (Feed { pieces: to, patience, stop: stop.clone(), last_words }, live)
@@ -106,7 +125,7 @@ impl Live {
             // Registers the new deadline with this task.
             return self.poll_piece(cx);
         }
-        if self.next_comment.as_mut().poll(cx).is_ready() {
+        if self.comments && self.next_comment.as_mut().poll(cx).is_ready() {
             let next = Instant::now() + self.silence;
             self.next_comment.as_mut().reset(next);
             // Registers the new deadline with this task.
@@ -118,9 +137,9 @@ impl Live {
 
     /// The answer that carries this stream.
     pub fn reply(self) -> Reply {
+        let kind = HeaderValue::from_static(self.kind);
         let mut reply = Reply::new(Body::Live(Box::new(self)));
         let headers = reply.headers_mut();
-        let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // Proxies that buffer would turn a live stream into a late one.

@@ -25,7 +25,7 @@ pub enum Access {
 pub struct Route<A: 'static> {
     /// Its method.
     pub method: Method,
-    /// Its path; `{name}` is a variable.
+    /// Its path; `{name}` is a variable, `{*name}` one that takes all that follows.
     pub path: &'static str,
     /// What a caller must show.
     pub access: Access,
@@ -150,6 +150,7 @@ fn generator() -> SchemaGenerator {
 
 /// The variable's name as it stands in the row, which lives as long as the program.
 fn static_name(path: &'static str, name: &str) -> Option<&'static str> {
-    let at = path.find(&format!("{{{name}}}"))?;
-    Some(&path[at + 1..at + 1 + name.len()])
+    let inside = path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let mut names = inside.map(|(inside, _)| inside.trim_start_matches('*'));
+    names.find(|known| *known == name)
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Answer of `GET /`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Root {
     /// Always `Parachute Computer`: the app looks for it.
     pub name: String,
@@ -15,7 +15,7 @@ pub struct Root {
 }
 
 /// Answer of `GET /api/health`; the fields from `vault` on only with `detailed=true`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Always `ok`: a server that is not does not answer.
     pub status: String,
@@ -32,7 +32,7 @@ pub struct Health {
 }
 
 /// What `detailed=true` adds.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HealthDetail {
     /// The vault served.
     pub vault: VaultHealth,
@@ -53,7 +53,7 @@ pub struct HealthDetail {
 }
 
 /// The vault, as far as health goes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VaultHealth {
     /// Absolute path; only a local caller or one with a key is told.
     pub path: String,
@@ -62,7 +62,7 @@ pub struct VaultHealth {
 }
 
 /// The container engine, as far as health goes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DockerHealth {
     /// Whether an engine answers.
     pub available: bool,
@@ -74,7 +74,7 @@ pub struct DockerHealth {
 }
 
 /// The chat connectors, as far as health goes.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BotsHealth {
     /// Telegram.
     pub telegram: Running,
@@ -83,7 +83,7 @@ pub struct BotsHealth {
 }
 
 /// Whether something runs.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Running {
     /// It does.
     pub running: bool,

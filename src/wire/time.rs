@@ -27,6 +27,16 @@ impl Timestamp {
         self.0.as_millisecond()
     }
 
+    /// From microseconds since 1970; what lies outside the calendar becomes 1970.
+    pub fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    /// Microseconds since 1970.
+    pub fn as_micros(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
     /// Reads any form the suite or its predecessor ever wrote; without an offset it is UTC.
     pub fn parse(text: &str) -> Option<Timestamp> {
         let text = text.trim();

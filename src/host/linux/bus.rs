@@ -2,15 +2,15 @@
 //! reports the end of a job only to those who have subscribed and are still there.
 
 use super::manager::{JobRemovedStream, ManagerProxy, PropertiesProxy};
-use super::transient;
+use super::properties::{Properties, interface, status};
+use super::{failures, transient, watch};
 use crate::dirs::absolute;
-use crate::units::{Listed, Transient, UnitError, UnitStatus, Units};
+use crate::units::{Changed, Failure, Listed, Transient, UnitError, UnitStatus, Units};
 use crate::variable;
 use futures_util::StreamExt;
 use std::collections::HashMap;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
@@ -22,9 +22,6 @@ const ANSWER_SECONDS_MAX: u64 = 20;
 
 /// How long a job is waited for. Units have limits of their own, well below.
 const JOB_SECONDS_MAX: u64 = 300;
-
-/// What a number is on this bus when there is none.
-const NONE: u64 = u64::MAX;
 
 /// What systemd says when there is nothing to forget.
 const NOT_THERE: [&str; 2] =
@@ -48,7 +45,7 @@ impl Systemd {
         None
     }
 
-    async fn open() -> zbus::Result<Option<Systemd>> {
+    pub(super) async fn open() -> zbus::Result<Option<Systemd>> {
         let Some(address) = address() else {
             return Ok(None);
         };
@@ -86,6 +83,20 @@ impl Systemd {
         Ok(matches!(self.status(unit).await?.active.as_str(), "inactive" | "failed"))
     }
 
+    /// Everything about the unit at `path`: what all units have, and what its kind has.
+    pub(super) async fn about(
+        &self,
+        unit: &str,
+        path: &OwnedObjectPath,
+    ) -> zbus::Result<(Properties, Properties)> {
+        let common = self.properties(path, "org.freedesktop.systemd1.Unit").await?;
+        let own = match interface(unit) {
+            Some(interface) => self.properties(path, &interface).await?,
+            None => HashMap::new(),
+        };
+        Ok((Properties(common), Properties(own)))
+    }
+
     async fn properties(
         &self,
         unit: &OwnedObjectPath,
@@ -94,6 +105,10 @@ impl Systemd {
         let builder = PropertiesProxy::builder(&self.bus).path(unit.clone());
         let uncached = builder.cache_properties(CacheProperties::No);
         uncached.build().await?.get_all(interface).await
+    }
+
+    pub(super) fn bus(&self) -> &Connection {
+        &self.bus
     }
 }
 
@@ -116,13 +131,8 @@ impl Units for Systemd {
     async fn status(&self, unit: &str) -> Result<UnitStatus, UnitError> {
         let trouble = |error| translate(unit, error);
         let path = self.manager.load_unit(unit).await.map_err(trouble)?;
-        let common = self.properties(&path, "org.freedesktop.systemd1.Unit");
-        let common = Properties(common.await.map_err(trouble)?);
-        let own = match interface(unit) {
-            Some(interface) => self.properties(&path, &interface).await.map_err(trouble)?,
-            None => HashMap::new(),
-        };
-        Ok(status(&common, &Properties(own)))
+        let (common, own) = self.about(unit, &path).await.map_err(trouble)?;
+        Ok(status(&common, &own))
     }
 
     async fn start_transient(&self, unit: &Transient) -> Result<(), UnitError> {
@@ -162,6 +172,39 @@ impl Units for Systemd {
             Listed { name, load, active, sub }
         };
         Ok(rows.into_iter().map(listed).collect())
+    }
+
+    async fn reset_failed(&self, unit: &str) -> Result<(), UnitError> {
+        let done = self.manager.reset_failed_unit(unit).await;
+        done.map_err(|error| translate(unit, error))
+    }
+
+    async fn enable(&self, unit: &str, begin: bool) -> Result<(), UnitError> {
+        let trouble = |error| translate(unit, error);
+        if begin {
+            let (may, _) =
+                self.manager.enable_unit_files(&[unit], false, false).await.map_err(trouble)?;
+            if !may {
+                let said = "its file does not say at what it would begin".to_owned();
+                return Err(UnitError::Refused { unit: unit.to_owned(), said });
+            }
+        } else {
+            self.manager.disable_unit_files(&[unit], false).await.map_err(trouble)?;
+        }
+        self.manager.reload().await.map_err(trouble)
+    }
+
+    async fn reload(&self) -> Result<(), UnitError> {
+        self.manager.reload().await.map_err(|error| translate("the unit files", error))
+    }
+
+    async fn failures(&self, units: &[&str]) -> Vec<Failure> {
+        failures::last(units).await
+    }
+
+    async fn watch(&self, prefix: &str) -> Result<mpsc::Receiver<Changed>, UnitError> {
+        let begun = watch::begin(self.clone(), prefix.to_owned()).await;
+        begun.map_err(|error| translate(prefix, error))
     }
 }
 
@@ -212,17 +255,6 @@ fn refusal(error: &zbus::fdo::Error) -> bool {
     )
 }
 
-/// The D-Bus interface of what is special to a unit's kind.
-fn interface(unit: &str) -> Option<String> {
-    let kind = match unit.rsplit_once('.')?.1 {
-        "service" => "Service",
-        "socket" => "Socket",
-        "slice" => "Slice",
-        _ => return None,
-    };
-    Some(format!("org.freedesktop.systemd1.{kind}"))
-}
-
 /// A glob(7) pattern for what begins with `prefix`, whatever characters that holds.
 fn pattern(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 1);
@@ -235,76 +267,13 @@ fn pattern(prefix: &str) -> String {
     pattern + "*"
 }
 
-struct Properties(HashMap<String, OwnedVariant>);
-
-impl Properties {
-    fn text(&self, name: &str) -> String {
-        let value = self.0.get(name).and_then(|value| <&str>::try_from(value).ok());
-        value.unwrap_or_default().to_owned()
-    }
-
-    fn long(&self, name: &str) -> Option<u64> {
-        let value = self.0.get(name).and_then(|value| u64::try_from(value).ok());
-        value.filter(|number| *number != NONE)
-    }
-
-    fn word(&self, name: &str) -> Option<u32> {
-        self.0.get(name).and_then(|value| u32::try_from(value).ok())
-    }
-
-    fn signed(&self, name: &str) -> Option<i32> {
-        self.0.get(name).and_then(|value| i32::try_from(value).ok())
-    }
-}
-
-fn status(common: &Properties, own: &Properties) -> UnitStatus {
-    let kind = own.signed("ExecMainCode").unwrap_or(0);
-    let value = own.signed("ExecMainStatus").unwrap_or(0);
-    UnitStatus {
-        load: common.text("LoadState"),
-        active: common.text("ActiveState"),
-        sub: common.text("SubState"),
-        result: own.text("Result"),
-        pid: own.word("MainPID").filter(|pid| *pid != 0),
-        since: common.long("StateChangeTimestamp").filter(|since| *since != 0),
-        restarts: own.word("NRestarts").unwrap_or(0),
-        memory_bytes: own.long("MemoryCurrent"),
-        exit_status: ended(kind, value),
-    }
-}
-
-/// From the CLD_* code and the number beside it in a siginfo_t to what wait(2) would say.
-fn ended(kind: i32, value: i32) -> Option<ExitStatus> {
-    match kind {
-        libc::CLD_EXITED => Some(ExitStatus::from_raw(value << 8)),
-        libc::CLD_KILLED => Some(ExitStatus::from_raw(value)),
-        libc::CLD_DUMPED => Some(ExitStatus::from_raw(value | 0x80)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ended, interface, pattern};
-    use std::os::unix::process::ExitStatusExt;
+    use super::pattern;
 
     #[test]
     fn a_prefix_is_taken_literally() {
         assert_eq!(pattern("parachute-agent@"), "parachute-agent@*");
         assert_eq!(pattern("a*[b"), r"a\*\[b*");
-    }
-
-    #[test]
-    fn an_end_is_told_as_wait_would() {
-        assert_eq!(ended(0, 0), None);
-        assert_eq!(ended(1, 78).unwrap().code(), Some(78));
-        assert_eq!(ended(2, 9).unwrap().signal(), Some(9));
-        assert!(ended(3, 6).unwrap().core_dumped());
-    }
-
-    #[test]
-    fn only_some_kinds_have_more_to_tell() {
-        assert_eq!(interface("a.b.service").unwrap(), "org.freedesktop.systemd1.Service");
-        assert_eq!(interface("parachute.target"), None);
     }
 }

@@ -2,10 +2,13 @@
 //! logs in its journal, folders by XDG. Without systemd all of it answers with nothing.
 
 mod bus;
+mod failures;
 mod journal;
 mod kernel;
 mod manager;
+mod properties;
 mod transient;
+mod watch;
 
 pub use bus::Systemd;
 
@@ -20,6 +23,8 @@ use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 
 impl Machine for Systemd {
+    const SPEAKS: bool = true;
+
     fn handed_over(_names: &[&str]) -> io::Result<Vec<(String, OwnedFd)>> {
         let listed = sd_notify::listen_fds_with_names()?;
         // Owned all at once, so that a bad one closes the others.

@@ -5,11 +5,13 @@
 
 use super::printed::{self, Job};
 use crate::child;
-use crate::units::{Listed, Transient, UnitError, UnitStatus, Units};
+use crate::units::{Changed, Listed, Transient, UnitError, UnitStatus, Units};
+use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// How long launchctl may take.
 const ANSWER_SECONDS_MAX: u64 = 20;
@@ -17,6 +19,10 @@ const ANSWER_SECONDS_MAX: u64 = 20;
 /// How long a job may take to leave after `bootout`, and how often it is looked for.
 const LEAVE_SECONDS_MAX: u64 = 40;
 const LOOK_MILLISECONDS: u64 = 100;
+
+/// launchd tells nobody of its own accord: it is asked this often while somebody watches.
+const WATCH_MILLISECONDS: u64 = 1000;
+const CHANGES_MAX: usize = 64;
 
 /// What launchctl ends with when there is no such job (`print`, `kickstart`; `bootout`).
 const NO_JOB: [i32; 2] = [113, libc::ESRCH];
@@ -124,6 +130,56 @@ impl Units for Launchd {
         let services = printed::services(&String::from_utf8_lossy(&answer.stdout));
         Ok(services.into_iter().filter_map(listed).collect())
     }
+
+    /// launchd counts nothing that could be forgotten.
+    async fn reset_failed(&self, _unit: &str) -> Result<(), UnitError> {
+        Ok(())
+    }
+
+    async fn enable(&self, unit: &str, begin: bool) -> Result<(), UnitError> {
+        let verb = if begin { "enable" } else { "disable" };
+        settle(unit, &launchctl(&[verb, &self.target(unit)?]).await?)
+    }
+
+    /// A plist is read when its job is bootstrapped.
+    async fn reload(&self) -> Result<(), UnitError> {
+        Ok(())
+    }
+
+    async fn watch(&self, prefix: &str) -> Result<mpsc::Receiver<Changed>, UnitError> {
+        let (tell, told) = mpsc::channel(CHANGES_MAX);
+        tokio::spawn(poll(self.clone(), prefix.to_owned(), tell));
+        Ok(told)
+    }
+}
+
+async fn poll(launchd: Launchd, prefix: String, tell: mpsc::Sender<Changed>) {
+    let mut known: HashMap<String, UnitStatus> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = tell.closed() => return,
+            () = tokio::time::sleep(Duration::from_millis(WATCH_MILLISECONDS)) => {}
+        }
+        let Ok(listed) = launchd.list(&prefix).await else { return };
+        let names: Vec<String> = listed.into_iter().map(|unit| unit.name).collect();
+        let gone = known.keys().filter(|unit| !names.contains(unit)).cloned().collect::<Vec<_>>();
+        for unit in gone {
+            known.remove(&unit);
+            if tell.send(Changed::Gone(unit)).await.is_err() {
+                return;
+            }
+        }
+        for unit in names {
+            let Ok(now) = launchd.status(&unit).await else { continue };
+            if known.get(&unit) == Some(&now) {
+                continue;
+            }
+            known.insert(unit.clone(), now.clone());
+            if tell.send(Changed::Unit(unit, Box::new(now))).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 const RUNNING: (&str, &str) = ("active", "running");
@@ -191,9 +247,7 @@ fn status(load: &str, job: &Job) -> UnitStatus {
         sub: sub.to_owned(),
         result: result.to_owned(),
         pid: job.pid,
-        since: None,
-        restarts: 0,
-        memory_bytes: None,
         exit_status: raw.map(ExitStatus::from_raw),
+        ..UnitStatus::default()
     }
 }
