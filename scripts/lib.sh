@@ -6,6 +6,8 @@ top=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/parachute
 # The Claude CLI that the tests are made for; any newer one on PATH will do to run Parachute.
 claude_version=2.1.328
+# The accessibility checker that the web console is held to.
+axe_version=4.14.1
 PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin:/sbin
 export PATH
 
@@ -37,6 +39,9 @@ claude_package() {
 
 # Where scripts/setup puts the pinned Claude CLI.
 pinned_claude() { printf '%s\n' "$cache/claude/$claude_version/node_modules/$(claude_package)/claude"; }
+
+# Where scripts/setup puts it: one file of JavaScript.
+pinned_axe() { printf '%s\n' "$cache/axe/$axe_version/node_modules/axe-core/axe.min.js"; }
 
 # The Claude CLI to run with: $CLAUDE, PATH, the pinned one. Fails where there is none.
 find_claude() {

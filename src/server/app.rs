@@ -5,9 +5,8 @@ use crate::limits::LISTS_KEPT_MAX;
 use crate::store::ListFilter;
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use serve::{Access, Caller, Fault, Origins, Peer, Table};
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use serve::{Access, Busy, Caller, Fault, Origins, Peer, Table};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use subtle::ConstantTimeEq;
@@ -19,6 +18,8 @@ pub struct App {
     pub(crate) domain: Arc<Domain>,
     pub(crate) lists: Lists,
     pub(crate) origins: Origins,
+    /// The supervisor's socket.
+    pub(crate) supervisor: PathBuf,
     /// Each listener, and where it came from.
     pub(crate) listeners: Vec<String>,
     pub(crate) since: Instant,
@@ -33,30 +34,11 @@ impl App {
     }
 }
 
-/// How much is under way, to know when the server is idle.
-pub(crate) struct Busy {
-    under_way: AtomicUsize,
-    last: Mutex<Instant>,
-}
-
-impl Busy {
-    pub(crate) fn new() -> Busy {
-        Busy { under_way: AtomicUsize::new(0), last: Mutex::new(Instant::now()) }
-    }
-
-    /// Since when nothing was asked; None while something is under way.
-    pub(crate) fn idle_since(&self) -> Option<Instant> {
-        let idle = self.under_way.load(Ordering::Relaxed) == 0;
-        idle.then(|| *self.last.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl serve::App for App {
     fn admit(&self, peer: &Peer, headers: &HeaderMap, access: Access) -> Result<Caller, Fault> {
         let local = match peer {
             Peer::Unix(uid) if *uid == self.uid => return Ok(Caller::Owner),
-            Peer::Unix(_) => false,
-            Peer::Tcp(from) => is_here(from.ip()) && !is_forwarded(headers),
+            peer => peer.is_local(headers),
         };
         let keys = &self.domain.keys;
         let asked = access == Access::Key && keys.mode() == AuthMode::Always;
@@ -80,13 +62,7 @@ impl serve::App for App {
     }
 
     fn busy(&self, begins: bool) {
-        if begins {
-            self.busy.under_way.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let mut last = self.busy.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Instant::now();
-        self.busy.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.busy.count(begins);
     }
 }
 
@@ -110,20 +86,6 @@ impl App {
         let same = single.expose().as_bytes().ct_eq(shown.as_bytes());
         bool::from(same).then(|| Caller::Key("api_key".into()))
     }
-}
-
-/// Whether an address is this machine's own loopback, in either family.
-fn is_here(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
-}
-
-/// Whether somebody stands between us and the caller: then the address is not the caller's, and
-/// no header can make it so.
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    let told = ["forwarded", "x-real-ip", "via"];
-    headers
-        .keys()
-        .any(|name| name.as_str().starts_with("x-forwarded-") || told.contains(&name.as_str()))
 }
 
 /// Answers to `GET /api/chat` that are still true, as they were sent: the app asks for the

@@ -1,5 +1,5 @@
 //! Test-only: on SIGUSR1 the part named by PARACHUTE_FAULT hangs, so that the watchdog can be
-//! seen to act. Compiled only with the feature `faults`.
+//! seen to act, or memory is used without end. Compiled only with the feature `faults`.
 
 use crate::domain::Domain;
 use std::sync::Arc;
@@ -17,6 +17,13 @@ pub(crate) fn watch(domain: Arc<Domain>) -> std::io::Result<()> {
             "writer" => {
                 if let Some(store) = domain.open_store() {
                     store.hang();
+                }
+            }
+            "memory" => {
+                let mut hoard: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    // Written to, so that it is really there.
+                    hoard.push(vec![1; 1 << 20]);
                 }
             }
             _ => loop {

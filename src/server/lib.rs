@@ -18,15 +18,14 @@ mod watchdog;
 pub use app::App;
 
 use agents::{Agents, Setup};
-use app::{Busy, Lists};
+use app::Lists;
 use config::keys::Keys;
 use config::settings::{self, Loaded, Sources};
 use domain::Domain;
-use doors::Doors;
-use host::Dirs;
+use host::{Dirs, Listening};
 use serve::answer::Service;
 use serve::fault::chain;
-use serve::{Limits, Origins, Pulse};
+use serve::{Busy, Limits, Origins, Pulse};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -134,8 +133,9 @@ async fn run(read: Read) -> Result<(), StartError> {
     let settings = loaded.settings.clone();
     let domain = build(loaded, sources, keys.clone(), &dirs, &stop)?;
     let agents = domain.agents.clone();
-    let Doors { doors, told, inherited, wide, own_socket } =
+    let Listening { sockets, told, inherited, wide, own_socket } =
         doors::open(&settings, &dirs).map_err(StartError::Listen)?;
+    let doors = doors::serve(sockets).map_err(StartError::Listen)?;
     if let Some(address) = wide.filter(|_| keys.is_empty() && settings.api_key.is_none()) {
         return Err(StartError::WideWithoutKey(address));
     }
@@ -143,7 +143,7 @@ async fn run(read: Read) -> Result<(), StartError> {
         tracing::info!(listener, "listening");
     }
     let pulse = Arc::new(Pulse::new(doors.len()));
-    let service = Arc::new(answering(domain.clone(), told.clone(), stop.clone()));
+    let service = Arc::new(answering(domain.clone(), &dirs, told.clone(), stop.clone()));
     let app = service.app.clone();
     watch_signals(&stop).map_err(StartError::Dirs)?;
     #[cfg(feature = "faults")]
@@ -186,7 +186,7 @@ pub fn service(
     let loaded = settings::load(&sources);
     let keys = Arc::new(load_keys(&loaded));
     let domain = build(loaded, sources, keys, dirs, &stop).map_err(std::io::Error::other)?;
-    Ok(answering(domain, Vec::new(), stop))
+    Ok(answering(domain, dirs, Vec::new(), stop))
 }
 
 fn build(
@@ -201,17 +201,23 @@ fn build(
     Ok(Arc::new(Domain::new(loaded, sources, keys, agents, home)))
 }
 
-fn answering(domain: Arc<Domain>, listeners: Vec<String>, stop: CancellationToken) -> Service<App> {
+fn answering(
+    domain: Arc<Domain>,
+    dirs: &Dirs,
+    listeners: Vec<String>,
+    stop: CancellationToken,
+) -> Service<App> {
     let table = Arc::new(routes::table());
     let origins = Origins::new(domain.settings.origins());
     let app = App {
         domain,
         lists: Lists::default(),
         origins,
+        supervisor: dirs.supervisor_socket(),
         listeners,
         since: Instant::now(),
         uid: host::own_uid(),
-        busy: Busy::new(),
+        busy: Busy::default(),
         table: table.clone(),
     };
     Service { app: Arc::new(app), table, limits: Limits::default(), stop }

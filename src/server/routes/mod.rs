@@ -6,6 +6,7 @@ mod chat;
 mod health;
 mod permissions;
 mod sessions;
+mod supervisor;
 
 use crate::app::App;
 use crate::domain::DomainError;
@@ -23,6 +24,7 @@ pub fn table() -> Table<App> {
         .chain(chat::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())
+        .chain(supervisor::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
 }
