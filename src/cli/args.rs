@@ -1,6 +1,12 @@
 //! The command line as a person types it. Only shapes and help; what each command does is in
 //! the module of its name.
 
+mod machine;
+
+pub(crate) use machine::{
+    LogsArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wire::SessionId;
@@ -8,8 +14,8 @@ use wire::chat::PermissionMode;
 
 /// Talk to Parachute, and look after it
 ///
-/// Parachute is your own agent computer. The server runs under the service manager of this
-/// machine; this program talks to it over its socket.
+/// Parachute is your own agent computer. Its server and its supervisor run under the service
+/// manager of this machine; this program talks to both over their sockets.
 #[derive(Debug, Parser)]
 #[command(name = "parachute", version, after_help = AFTER, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true)]
@@ -21,10 +27,10 @@ pub(crate) struct Line {
 }
 
 const AFTER: &str = "\
-Environment: PARACHUTE_SERVER (as --server), PARACHUTE_KEY (the key shown to the server), \
-VAULT_PATH (as --vault), NO_COLOR.
+Environment: PARACHUTE_SERVER (as --server), PARACHUTE_SUPERVISOR (where that is), PARACHUTE_KEY \
+(the key shown to both), VAULT_PATH (as --vault), NO_COLOR.
 Exit status: 0 done, 1 failed, 2 usage, 3 not running, 69 no server, 77 not allowed, 130 aborted.
-More in parachute(1), parachute-config(5), parachute-server(8).";
+More in parachute(1), parachute-config(5), parachute-server(8), parachute-supervisor(8).";
 
 const EVERYWHERE: &str = "Options of every command";
 
@@ -49,11 +55,18 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// List, show, archive and delete sessions
     Sessions(SessionsArgs),
-    /// Say how the server is
+    /// Say how everything is: the server, its units, its agents
     Status(Json),
+    /// Show what the programs logged, and follow it
+    Logs(LogsArgs),
+    /// List the models there are
+    Models(ModelsArgs),
     /// Run, start, stop or restart the server
     #[command(arg_required_else_help = true)]
     Server(ServerArgs),
+    /// Run, install, start, stop or restart the supervisor
+    #[command(arg_required_else_help = true)]
+    Supervisor(SupervisorArgs),
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -171,29 +184,6 @@ pub(crate) struct OneSession {
     pub(crate) id: SessionId,
 }
 
-/// `server`.
-#[derive(Debug, Args)]
-pub(crate) struct ServerArgs {
-    /// Run it here, in the foreground, until it is stopped
-    #[arg(long, short)]
-    pub(crate) foreground: bool,
-    #[command(subcommand)]
-    pub(crate) act: Option<ServerAct>,
-}
-
-/// What to have the service manager do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
-pub(crate) enum ServerAct {
-    /// Listen; the server itself starts at the first connection
-    Start,
-    /// Stop, and stay stopped; turns under way go on
-    Stop,
-    /// Restart in one step; no connection is refused meanwhile
-    Restart,
-    /// Say what the service manager says
-    Status(Json),
-}
-
 /// `config`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -286,6 +276,12 @@ mod tests {
             "parachute chat --session=-x hello",
             "parachute chat --mode yolo hello",
             "parachute nonsense",
+            "parachute logs --lines 5001",
+            "parachute logs --follow --until now",
+            "parachute logs --session ../x",
+            "parachute logs --priority 8",
+            "parachute logs --priority error",
+            "parachute supervisor nonsense",
         ] {
             assert!(Line::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -1,9 +1,11 @@
-//! One request to the server over HTTP/1.1, on its Unix socket or a TCP port. Every wait and
-//! every body is bounded. Each request has a connection of its own: a person's requests are few,
-//! and a restarted server then never meets a stale one. Nothing is repeated here.
+//! One request to the server or the supervisor over HTTP/1.1, on a Unix socket or a TCP port.
+//! Every wait and every body is bounded. Each request has a connection of its own: a person's
+//! requests are few, and a restarted program then never meets a stale one. Nothing is repeated
+//! here.
 
 use crate::fail::Fail;
 use crate::place::Place;
+use crate::suite::Program;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -30,9 +32,10 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Largest answer that is no stream.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// How the server is reached, and as whom.
+/// Who is asked, how they are reached, and as whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
+    whom: &'static Program,
     place: Place,
     key: Option<Secret>,
 }
@@ -42,14 +45,21 @@ pub(crate) struct Client {
 pub(crate) struct Ask {
     method: Method,
     path: String,
-    last_event_id: Option<u64>,
+    last_event_id: Option<String>,
     body: Option<Vec<u8>>,
+    patience: Duration,
 }
 
 impl Ask {
     /// `GET`.
     pub(crate) fn get(path: impl Into<String>) -> Ask {
-        Ask { method: Method::GET, path: path.into(), last_event_id: None, body: None }
+        Ask {
+            method: Method::GET,
+            path: path.into(),
+            last_event_id: None,
+            body: None,
+            patience: ANSWER_MAX,
+        }
     }
 
     /// `DELETE`.
@@ -68,19 +78,24 @@ impl Ask {
         Ask { body: Some(body), ..self }
     }
 
-    /// For the events after this one.
-    pub(crate) fn after(self, event: u64) -> Ask {
-        Ask { last_event_id: Some(event), ..self }
+    /// For the events after this one, if there is one.
+    pub(crate) fn after(self, event: Option<String>) -> Ask {
+        Ask { last_event_id: event, ..self }
+    }
+
+    /// For an answer that begins within this time.
+    pub(crate) fn within(self, patience: Duration) -> Ask {
+        Ask { patience, ..self }
     }
 }
 
 impl Client {
-    /// For the server at a place.
-    pub(crate) fn new(place: Place, key: Option<Secret>) -> Client {
-        Client { place, key }
+    /// For somebody at a place.
+    pub(crate) fn new(whom: &'static Program, place: Place, key: Option<Secret>) -> Client {
+        Client { whom, place, key }
     }
 
-    /// Where its server is.
+    /// Where they are.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
@@ -104,15 +119,16 @@ impl Client {
 
     /// Asks, and returns with the head of the answer, if it is a good one.
     async fn send(&self, ask: Ask) -> Result<Response<Incoming>, Fail> {
+        let patience = ask.patience;
         let request = self.request(ask)?;
         let answer = match &self.place {
             Place::Unix(path) => {
                 let socket = self.connected(UnixStream::connect(path)).await?;
-                self.exchange(socket, request).await?
+                self.exchange(socket, request, patience).await?
             }
             Place::Tcp { host, port } => {
                 let socket = self.connected(TcpStream::connect((host.as_str(), *port))).await?;
-                self.exchange(socket, request).await?
+                self.exchange(socket, request, patience).await?
             }
         };
         let status = answer.status();
@@ -120,7 +136,7 @@ impl Client {
             return Ok(answer);
         }
         let body = self.read(answer.into_body()).await?;
-        Err(refusal(status, &body))
+        Err(refusal(self.whom, status, &body))
     }
 
     fn request(&self, ask: Ask) -> Result<Request<Full<Bytes>>, Fail> {
@@ -146,7 +162,7 @@ impl Client {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = Full::from(ask.body.unwrap_or_default());
-        // The server's name goes into the request, and `--server` may hold anything.
+        // Their name goes into the request, and `--server` may hold anything.
         request.body(body).map_err(|e| Fail::local(e.to_string(), "see --server"))
     }
 
@@ -159,13 +175,14 @@ impl Client {
             Ok(Err(e)) => e.to_string(),
             Err(_) => format!("no answer within {} s", CONNECT_MAX.as_secs()),
         };
-        Err(Fail::NoServer { place: self.place.to_string(), cause })
+        Err(Fail::NoServer { whom: self.whom, place: self.place.to_string(), cause })
     }
 
     async fn exchange(
         &self,
         socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         request: Request<Full<Bytes>>,
+        patience: Duration,
     ) -> Result<Response<Incoming>, Fail> {
         let exchange = async {
             let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
@@ -173,11 +190,11 @@ impl Client {
             tokio::spawn(connection);
             sender.send_request(request).await
         };
-        match timeout(ANSWER_MAX, exchange).await {
+        match timeout(patience, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) if e.is_parse() => Err(self.foreign(e)),
             Ok(Err(e)) => Err(self.lost(causes(&e))),
-            Err(_) => Err(self.lost(format!("silence for {} s", ANSWER_MAX.as_secs()))),
+            Err(_) => Err(self.lost(format!("silence for {} s", patience.as_secs()))),
         }
     }
 
@@ -201,7 +218,7 @@ impl Client {
     }
 
     fn lost(&self, cause: impl Display) -> Fail {
-        Fail::Lost { place: self.place.to_string(), cause: cause.to_string() }
+        Fail::Lost { whom: self.whom, place: self.place.to_string(), cause: cause.to_string() }
     }
 }
 
@@ -220,7 +237,7 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// What a status that is not 2xx means, with the contract's three shapes of a body (§1.0).
-fn refusal(status: StatusCode, body: &[u8]) -> Fail {
+fn refusal(whom: &'static Program, status: StatusCode, body: &[u8]) -> Fail {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = match &json["detail"] {
         Value::String(detail) => detail.clone(),
@@ -233,7 +250,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Fail {
     };
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fail::NotAllowed(said),
-        _ => Fail::Refused { status: status.as_u16(), said },
+        _ => Fail::Refused { whom, status: status.as_u16(), said },
     }
 }
 
@@ -250,6 +267,7 @@ fn step(step: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::SERVER;
 
     #[test]
     fn refusals_say_what_each_of_the_contracts_bodies_says() {
@@ -270,14 +288,14 @@ mod tests {
             (403, r#"{"error":"no"}"#, "the server does not allow it: no"),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(refusal(status, body.as_bytes()).to_string(), said);
+            assert_eq!(refusal(&SERVER, status, body.as_bytes()).to_string(), said);
         }
     }
 
     #[test]
     fn the_key_shows_in_no_debug_output() {
         let key = Some(Secret::new("para_private".into()));
-        let client = Client::new(Place::loopback(1), key);
+        let client = Client::new(&SERVER, Place::loopback(1), key);
         let request = client.request(Ask::get("/")).unwrap();
         assert_eq!(request.headers()["x-api-key"], "para_private");
         assert!(!format!("{client:?} {request:?}").contains("para_private"));

@@ -1,6 +1,7 @@
 //! What can go wrong for a person at the command line: one line that says what is so, a hint at
 //! what to do, and the exit status of the program. What the server said is shown, not judged.
 
+use crate::suite::Program;
 use crate::term::line;
 use std::io;
 
@@ -14,7 +15,7 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// `status`: nothing serves.
     pub(crate) const NOT_RUNNING: u8 = 3;
-    /// No server answers (EX_UNAVAILABLE of sysexits.h).
+    /// No server, or no supervisor, answers (EX_UNAVAILABLE of sysexits.h).
     pub(crate) const NO_SERVER: u8 = 69;
     /// The server wants a key (EX_NOPERM of sysexits.h).
     pub(crate) const NOT_ALLOWED: u8 = 77;
@@ -34,17 +35,21 @@ pub(crate) enum Fail {
         hint: String,
     },
     /// Nobody took the connection.
-    #[error("no server answers at {place}: {cause}")]
+    #[error("no {whom} answers at {place}: {cause}")]
     NoServer {
+        /// Who was asked.
+        whom: &'static Program,
         /// Where one was looked for.
         place: String,
         /// What the system said.
         cause: String,
     },
     /// The connection was taken, and broke before the answer was whole.
-    #[error("the server at {place} did not finish its answer: {cause}")]
+    #[error("the {whom} at {place} did not finish its answer: {cause}")]
     Lost {
-        /// The server.
+        /// Who was asked.
+        whom: &'static Program,
+        /// Where.
         place: String,
         /// What happened to the connection.
         cause: String,
@@ -53,8 +58,10 @@ pub(crate) enum Fail {
     #[error("the server does not allow it: {0}")]
     NotAllowed(String),
     /// Any other status that is not 2xx.
-    #[error("{said} (the server answered {status})")]
+    #[error("{said} (the {whom} answered {status})")]
     Refused {
+        /// Who was asked.
+        whom: &'static Program,
         /// The status.
         status: u16,
         /// What its body says.
@@ -71,6 +78,9 @@ pub(crate) enum Fail {
     /// The end of a turn was not heard, and cannot be any more.
     #[error("the end of the turn was not heard: {0}")]
     Unheard(String),
+    /// What is logged cannot be followed any more.
+    #[error("the log is not followed any further: {0}")]
+    Unfollowed(String),
     /// Something on this machine stands in the way.
     #[error("{what}")]
     Local {
@@ -99,7 +109,8 @@ impl Fail {
     pub(crate) fn exit(&self) -> u8 {
         match self {
             Fail::Usage { .. } => exit::USAGE,
-            Fail::NoServer { .. } | Fail::Lost { .. } | Fail::Unheard(_) => exit::NO_SERVER,
+            Fail::NoServer { .. } | Fail::Lost { .. } => exit::NO_SERVER,
+            Fail::Unheard(_) | Fail::Unfollowed(_) => exit::NO_SERVER,
             Fail::NotAllowed(_) => exit::NOT_ALLOWED,
             // Whoever read our output has seen enough; `parachute sessions | head` is no failure.
             Fail::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
@@ -111,16 +122,15 @@ impl Fail {
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
             Fail::Usage { hint, .. } => Some(hint),
-            Fail::NoServer { .. } => {
-                Some("start it with `parachute server start`, or name another with --server")
-            }
-            Fail::Lost { .. } => Some("see `parachute status`, and the server's log"),
+            Fail::NoServer { whom, .. } => Some(whom.absent),
+            Fail::Lost { .. } => Some("see `parachute status`, and `parachute logs`"),
             Fail::NotAllowed(_) => Some(
                 "put a key into PARACHUTE_KEY; on the server's machine \
                  `parachute keys create LABEL` makes one",
             ),
             Fail::Foreign { .. } => Some("another program may have the port; see --server"),
             Fail::Unheard(_) => Some("the turn may go on: see `parachute sessions`"),
+            Fail::Unfollowed(_) => Some("see `parachute supervisor status`"),
             Fail::Local { hint, .. } => hint.as_deref(),
             Fail::Refused { .. } | Fail::Output(_) => None,
         }
@@ -142,6 +152,7 @@ impl Fail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::{SERVER, SUPERVISOR};
 
     #[test]
     fn each_kind_of_failure_has_its_exit_status() {
@@ -149,11 +160,12 @@ mod tests {
         let broken = |kind| Fail::Output(io::Error::from(kind));
         for (fail, exit) in [
             (Fail::usage("a", "b"), 2),
-            (Fail::NoServer { place: text(), cause: text() }, 69),
-            (Fail::Lost { place: text(), cause: text() }, 69),
+            (Fail::NoServer { whom: &SERVER, place: text(), cause: text() }, 69),
+            (Fail::Lost { whom: &SUPERVISOR, place: text(), cause: text() }, 69),
             (Fail::Unheard(text()), 69),
+            (Fail::Unfollowed(text()), 69),
             (Fail::NotAllowed(text()), 77),
-            (Fail::Refused { status: 404, said: text() }, 1),
+            (Fail::Refused { whom: &SERVER, status: 404, said: text() }, 1),
             (Fail::Foreign { place: text(), cause: text() }, 1),
             (Fail::local("a", "b"), 1),
             (broken(io::ErrorKind::StorageFull), 1),

@@ -1,31 +1,36 @@
 //! `parachute`, the command line: a person's way to talk to the server and to look after it.
 //!
 //! A client like any other: what it knows of sessions and turns it asks over the server's
-//! socket, what runs it asks the service manager. Only `config` and `keys` touch files, so that
-//! they work while nothing runs.
+//! socket, what runs it asks the supervisor or the service manager. Only `config`, `keys` and
+//! `supervisor install` touch files, so that they work while nothing runs.
 
 mod args;
 mod chat;
 mod client;
 mod config;
 mod fail;
+mod feed;
+mod install;
 mod keys;
+mod logs;
 mod manager;
+mod models;
 mod place;
 mod reach;
-mod server;
+mod service;
 mod sessions;
 mod sse;
 mod status;
+mod suite;
 mod table;
 mod term;
 
-use args::{Command, Common, Line, ServerArgs};
+use args::{Command, Common, Line, ServerArgs, SupervisorAct, SupervisorArgs};
 use clap::Parser;
-use client::Client;
 use fail::{Fail, exit};
 use std::io::{Write, stderr};
 use std::process::ExitCode;
+use suite::{SERVER, SUPERVISOR};
 
 /// Does what the command line says; what went wrong is on standard error by then.
 pub fn run() -> ExitCode {
@@ -57,35 +62,53 @@ fn explain(error: &clap::Error) -> u8 {
 
 fn obey(line: &Line) -> Result<u8, Fail> {
     let common = &line.common;
+    let verbose = common.verbose;
     match &line.command {
-        Command::Chat(args) => ask(common, |client, _| chat::run(client, args, common.verbose)),
-        Command::Sessions(args) => ask(common, |client, _| sessions::run(client, args)),
-        Command::Status(args) => ask(common, |client, named| status::run(client, *args, named)),
+        Command::Chat(args) => drive(chat::run(reach::server(common)?.0, args, verbose)),
+        Command::Sessions(args) => drive(sessions::run(reach::server(common)?.0, args)),
+        Command::Status(args) => {
+            let (server, supervisor) = (reach::server(common)?, reach::supervisor(common)?);
+            drive(status::run(status::Asked { server, supervisor }, *args, verbose))
+        }
+        Command::Logs(args) => drive(logs::run(reach::supervisor(common)?.0, args, verbose)),
+        Command::Models(args) => drive(models::run(reach::supervisor(common)?.0, args)),
         Command::Config(command) => config::run(common, command),
         Command::Keys(command) => keys::run(common, command),
         Command::Server(ServerArgs { foreground: true, act: None }) => {
-            Err(server::become_server(common.vault.as_deref()))
+            Err(service::become_it(&SERVER, common.vault.as_deref()))
         }
         Command::Server(ServerArgs { foreground: false, act: Some(act) }) => {
-            ask(common, |client, _| server::run(client, *act))
+            drive(service::run(&SERVER, reach::server(common)?.0, *act))
         }
-        Command::Server(_) => Err(Fail::usage(
-            "exactly one thing can be done with the server",
-            "parachute server -f, start, stop, restart or status",
+        Command::Supervisor(SupervisorArgs { foreground: true, act: None }) => {
+            Err(service::become_it(&SUPERVISOR, common.vault.as_deref()))
+        }
+        Command::Supervisor(SupervisorArgs { foreground: false, act: Some(act) }) => {
+            supervisor(common, *act)
+        }
+        Command::Server(_) | Command::Supervisor(_) => Err(Fail::usage(
+            "exactly one thing can be done with a program",
+            "-f, start, stop, restart or status, as in `parachute server restart`",
         )),
     }
 }
 
-/// Work with the server that is meant; `true` where a person named it. On one thread: there is
-/// one connection, and a person.
-fn ask<W>(common: &Common, work: impl FnOnce(Client, bool) -> W) -> Result<u8, Fail>
-where
-    W: Future<Output = Result<u8, Fail>>,
-{
-    let (client, named) = reach::server(common)?;
+fn supervisor(common: &Common, act: SupervisorAct) -> Result<u8, Fail> {
+    match act {
+        // The manager has that of this machine, and no other is asked whether it still answers.
+        SupervisorAct::Service(act) => {
+            drive(service::run(&SUPERVISOR, reach::own_supervisor()?, act))
+        }
+        SupervisorAct::Install(json) => drive(install::install(common, json)),
+        SupervisorAct::Uninstall(json) => drive(install::uninstall(json)),
+    }
+}
+
+/// Does the work on one thread: there is one connection, and a person.
+fn drive(work: impl Future<Output = Result<u8, Fail>>) -> Result<u8, Fail> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Fail::local(e.to_string(), "see `ulimit -a`"))?;
-    let done = runtime.block_on(work(client, named));
+    let done = runtime.block_on(work);
     // A name that is still being resolved would hold up the end.
     runtime.shutdown_background();
     done

@@ -1,41 +1,39 @@
-//! What the service manager says of the server's units, for `status` and `server`. Asks and
-//! shows; acts are in `server`.
+//! What the service manager says of a program's units, for `status`, `server` and `supervisor`.
+//! Asks and shows; acts are in `service`.
 
 use crate::fail::Fail;
-use crate::table::{Table, ago};
+use crate::suite::Program;
+use crate::table::{Table, ago, memory};
 use crate::term::Ink;
 use host::Native;
 use host::units::{UnitError, UnitStatus, Units};
 use serde_json::{Value, json};
 use wire::Timestamp;
 
-/// The server itself.
-pub(crate) const SERVICE: &str = "parachute.service";
-/// The server's units, in the order in which they have to be stopped: while the socket listens,
-/// the next connection starts the service again. With launchd one job is both.
-pub(crate) const UNITS: &[&str] = match Native::SOCKET_UNITS {
-    true => &["parachute.socket", SERVICE],
-    false => &[SERVICE],
-};
 /// The manager's name.
 pub(crate) const NAME: &str = Native::NAME;
 /// How the names of agents' units begin.
 const AGENTS: &str = "parachute-agent@";
 
-/// The units as the manager sees them.
+/// A program's units as the manager sees them.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// In the order of [`UNITS`].
+    /// Whose.
+    pub(crate) program: &'static Program,
+    /// Those that are there, in the program's order.
     pub(crate) units: Vec<(&'static str, UnitStatus)>,
-    /// Agents that run, where the manager keeps them.
-    pub(crate) agents: usize,
 }
 
 impl View {
     /// Asks the manager.
-    pub(crate) async fn of(manager: &impl Units) -> Result<View, UnitError> {
+    pub(crate) async fn of(manager: &impl Units, program: &'static Program) -> Result<View, Fail> {
+        let asked = View::ask(manager, program).await;
+        asked.map_err(|error| fail(program, &error))
+    }
+
+    async fn ask(manager: &impl Units, program: &'static Program) -> Result<View, UnitError> {
         let mut units = Vec::new();
-        for unit in UNITS {
+        for unit in program.units {
             let status = match manager.status(unit).await {
                 Err(UnitError::Unknown(_)) => continue,
                 status => status?,
@@ -44,23 +42,17 @@ impl View {
                 units.push((*unit, status));
             }
         }
-        // A manager that has no list has no agents either.
-        let listed = match manager.list(AGENTS).await {
-            Err(UnitError::Unsupported(_)) => Vec::new(),
-            listed => listed?,
-        };
-        let agents = listed.iter().filter(|unit| is_up(&unit.active)).count();
-        Ok(View { units, agents })
+        Ok(View { program, units })
     }
 
-    /// Whether the server's units are there at all.
+    /// Whether its units are there at all.
     pub(crate) fn installed(&self) -> bool {
         !self.units.is_empty()
     }
 
-    /// Whether the server runs under the manager.
+    /// Whether it runs under the manager.
     pub(crate) fn runs(&self) -> bool {
-        let service = self.units.iter().find(|(name, _)| *name == SERVICE);
+        let service = self.units.iter().find(|(name, _)| *name == self.program.service);
         service.is_some_and(|(_, status)| is_up(&status.active))
     }
 
@@ -80,7 +72,7 @@ impl View {
                 words(status),
                 or_dash(since(status).map(|at| ago(at.as_millis(), now))),
                 or_dash(status.pid.map(|pid| pid.to_string())),
-                or_dash(status.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20))),
+                or_dash(status.memory_bytes.map(memory)),
                 status.restarts.to_string(),
             ]);
         }
@@ -99,28 +91,33 @@ impl View {
                 "pid": status.pid,
                 "since": since(status),
                 "restarts": status.restarts,
-                "memoryBytes": status.memory_bytes,
+                "memory_bytes": status.memory_bytes,
             })
         };
         self.units.iter().map(unit).collect()
     }
 }
 
-/// What went wrong between us and the manager.
-pub(crate) fn fail(error: &UnitError) -> Fail {
+/// How many agents run. A manager that has no list has no agents either.
+pub(crate) async fn agents(manager: &impl Units) -> Result<usize, UnitError> {
+    let listed = match manager.list(AGENTS).await {
+        Err(UnitError::Unsupported(_)) => Vec::new(),
+        listed => listed?,
+    };
+    Ok(listed.iter().filter(|unit| is_up(&unit.active)).count())
+}
+
+/// What went wrong between us and the manager, over a program's units.
+pub(crate) fn fail(program: &Program, error: &UnitError) -> Fail {
     let hint = match error {
-        UnitError::Unknown(_) => NOT_INSTALLED.into(),
+        UnitError::Unknown(_) => program.missing.into(),
         UnitError::Job { unit, .. } if NAME == "systemd" => {
             format!("journalctl --user -u {unit} -n 20")
         }
-        _ => format!("{NAME} says more; without it, `parachute server -f` runs the server here"),
+        _ => format!("{NAME} says more; without it, {}", program.by_hand),
     };
     Fail::local(error.to_string(), hint)
 }
-
-/// What to do where the units are missing.
-pub(crate) const NOT_INSTALLED: &str =
-    "scripts/install-units installs them; `parachute server -f` runs the server without";
 
 fn is_up(active: &str) -> bool {
     matches!(active, "active" | "activating" | "reloading")
@@ -140,6 +137,7 @@ fn since(status: &UnitStatus) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::SERVER;
 
     fn status(active: &str, sub: &str, result: &str) -> UnitStatus {
         UnitStatus {
@@ -151,13 +149,14 @@ mod tests {
             since: Some(1_700_000_000_000_000),
             restarts: 3,
             memory_bytes: (sub == "running").then_some(9 << 20),
-            exit_status: None,
+            ..UnitStatus::default()
         }
     }
 
     fn view(service: UnitStatus) -> View {
         let socket = status("active", "listening", "success");
-        View { units: vec![("parachute.socket", socket), (SERVICE, service)], agents: 0 }
+        let units = vec![("parachute.socket", socket), (SERVER.service, service)];
+        View { program: &SERVER, units }
     }
 
     #[test]
@@ -166,7 +165,7 @@ mod tests {
         assert!(idle.serves() && !idle.runs());
         let busy = view(status("active", "running", "success"));
         assert!(busy.serves() && busy.runs());
-        let none = View { units: Vec::new(), agents: 0 };
+        let none = View { program: &SERVER, units: Vec::new() };
         assert!(!none.serves() && !none.runs() && !none.installed());
     }
 
@@ -183,7 +182,7 @@ mod tests {
     fn json_has_the_managers_words_and_a_time() {
         let json = view(status("active", "running", "success")).json();
         assert_eq!(json[1]["pid"], 42);
-        assert_eq!(json[1]["memoryBytes"], 9 << 20);
+        assert_eq!(json[1]["memory_bytes"], 9 << 20);
         assert_eq!(json[1]["since"], "2023-11-14T22:13:20Z");
         assert_eq!(json[0]["pid"], Value::Null);
     }

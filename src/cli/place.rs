@@ -1,5 +1,5 @@
-//! Where the server is: what `--server` names, else its socket where that exists, else the
-//! loopback port of the config. Only names places; whether anyone is there is `client`'s.
+//! Where a program is: a Unix socket or a TCP port. Only names places; which one is meant is
+//! `reach`'s, and whether anyone is there is `client`'s.
 
 use crate::fail::Fail;
 use std::fmt;
@@ -23,8 +23,7 @@ impl Place {
     /// `unix:PATH` or `http://HOST[:PORT]`.
     pub(crate) fn parse(text: &str) -> Result<Place, Fail> {
         let wrong = |what: &str| {
-            let hint = "as in --server unix:/run/user/1000/parachute/server.sock \
-                        or --server http://127.0.0.1:3333";
+            let hint = "as in unix:/run/user/1000/parachute/server.sock or http://127.0.0.1:3333";
             Fail::usage(format!("{text:?} is no place of a server: {what}"), hint)
         };
         if let Some(path) = text.strip_prefix("unix:") {

@@ -1,32 +1,75 @@
-//! From the command line and the environment to the server, our key, the settings and the vault.
+//! From the command line and the environment to the server, the supervisor, our key, the settings
+//! and the vault.
 
 use crate::args::Common;
 use crate::client::Client;
 use crate::fail::Fail;
 use crate::place::Place;
+use crate::suite::{SERVER, SUPERVISOR};
 use config::settings::{Loaded, Sources, load};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wire::Secret;
+
+/// The supervisor's port where nobody gave it another.
+pub(crate) const SUPERVISOR_PORT: u16 = 3334;
 
 /// The server that is meant, and whether a person named it.
 pub(crate) fn server(common: &Common) -> Result<(Client, bool), Fail> {
     let named = common.server.clone().or_else(|| variable("PARACHUTE_SERVER"));
     let place = match &named {
         Some(named) => Place::parse(named)?,
-        None => own_place(common)?,
+        None => match socket(host::Dirs::server_socket) {
+            Some(place) => place,
+            None => Place::loopback(settings(common)?.settings.port),
+        },
     };
-    let key = variable("PARACHUTE_KEY").map(Secret::new);
-    Ok((Client::new(place, key), named.is_some()))
+    Ok((Client::new(&SERVER, place, key()), named.is_some()))
 }
 
-/// Its socket, if there is one, else the port of the config.
-fn own_place(common: &Common) -> Result<Place, Fail> {
-    // Without a home there is no socket of ours; the port may still answer.
-    let socket = host::dirs().ok().map(|dirs| dirs.server_socket());
-    match socket.filter(|path| path.exists()) {
-        Some(path) => Ok(Place::Unix(path)),
-        None => Ok(Place::loopback(settings(common)?.settings.port)),
+/// The supervisor that is meant, and whether a person named it. The one beside a server that was
+/// named is asked through that server, which lets callers with a key through to it.
+pub(crate) fn supervisor(common: &Common) -> Result<(Client, bool), Fail> {
+    let named = common
+        .server
+        .clone()
+        .or_else(|| variable("PARACHUTE_SUPERVISOR"))
+        .or_else(|| variable("PARACHUTE_SERVER"));
+    match named {
+        Some(named) => Ok((Client::new(&SUPERVISOR, Place::parse(&named)?, key()), true)),
+        None => Ok((own_supervisor()?, false)),
     }
+}
+
+/// The supervisor of this machine, whatever a person named: its socket, if there is one, else its
+/// port.
+pub(crate) fn own_supervisor() -> Result<Client, Fail> {
+    let place = match socket(host::Dirs::supervisor_socket) {
+        Some(place) => place,
+        None => Place::loopback(supervisor_port()?.unwrap_or(SUPERVISOR_PORT)),
+    };
+    Ok(Client::new(&SUPERVISOR, place, key()))
+}
+
+/// A socket of ours, if it is there. Without a home there is none; a port may still answer.
+fn socket(which: impl Fn(&host::Dirs) -> PathBuf) -> Option<Place> {
+    let path = which(&host::dirs().ok()?);
+    path.exists().then_some(Place::Unix(path))
+}
+
+/// The port that a person gave the supervisor, if they did.
+pub(crate) fn supervisor_port() -> Result<Option<u16>, Fail> {
+    let Some(text) = variable("SUPERVISOR_PORT") else { return Ok(None) };
+    match text.parse() {
+        Ok(port @ 1..) => Ok(Some(port)),
+        _ => {
+            let said = format!("SUPERVISOR_PORT is {text:?}, which is no port");
+            Err(Fail::usage(said, "a port is a number from 1 to 65535"))
+        }
+    }
+}
+
+fn key() -> Option<Secret> {
+    variable("PARACHUTE_KEY").map(Secret::new)
 }
 
 /// The settings as a server that was started here would have them, `--vault` before all else.

@@ -1,5 +1,5 @@
 //! Server-sent events, read as they come in pieces of any size (WHATWG HTML §9.2). Only what the
-//! contract uses: `data`, numeric `id`, comments; lines end with LF or CR LF, not with a bare CR.
+//! contract uses: `data`, `id`, comments; lines end with LF or CR LF, not with a bare CR.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -11,8 +11,8 @@ pub(crate) const EVENT_BYTES_MAX: usize = 128 << 20;
 /// One event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Its id, where it has one to come back to.
-    pub(crate) id: Option<u64>,
+    /// Its id, where it has one to come back to: a number or any other text that a header takes.
+    pub(crate) id: Option<String>,
     /// Its data; several lines are joined by line feeds.
     pub(crate) data: String,
 }
@@ -26,8 +26,9 @@ pub(crate) struct TooLong;
 #[derive(Default)]
 pub(crate) struct Parser {
     line: Vec<u8>,
-    id: Option<u64>,
+    id: Option<String>,
     data: Option<Vec<u8>>,
+    last: Option<String>,
 }
 
 impl Parser {
@@ -51,11 +52,20 @@ impl Parser {
         Ok(())
     }
 
+    /// The last id that was said, also by itself without an event: where to come back to once
+    /// every event was taken.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
     fn end_line(&mut self, line: &[u8], events: &mut VecDeque<Event>) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             let id = self.id.take();
+            if id.is_some() {
+                self.last.clone_from(&id);
+            }
             if let Some(data) = self.data.take() {
                 let data = String::from_utf8_lossy(&data).into_owned();
                 events.push_back(Event { id, data });
@@ -73,10 +83,16 @@ impl Parser {
                 }
                 None => self.data = Some(value.to_vec()),
             },
-            b"id" => self.id = std::str::from_utf8(value).ok().and_then(|id| id.parse().ok()),
+            b"id" => self.id = id(value),
             _ => {}
         }
     }
+}
+
+/// An id that can be told back; others are passed over.
+fn id(value: &[u8]) -> Option<String> {
+    let fits = !value.is_empty() && value.iter().all(|b| (b' '..=b'~').contains(b));
+    fits.then(|| String::from_utf8_lossy(value).into_owned())
 }
 
 #[cfg(test)]
@@ -86,14 +102,15 @@ mod tests {
     const STREAM: &str = concat!(
         ": hello\n\nid: 1\ndata: {\"a\":\"é\"}\n\n:\n\n",
         "id: 2\r\ndata:b\r\ndata: c\r\n\r\n",
-        "data: without\n\nid: 3\n\nevent: x\nid: nine\ndata\n\ndata: torn",
+        "data: without\n\nid: s=a;i=3\n\nevent: x\nid: n\u{e9}\ndata\n\nid: 9\ndata: torn",
     );
 
     fn expected() -> Vec<Event> {
-        let event = |id, data: &str| Event { id, data: data.into() };
+        let event =
+            |id: Option<&str>, data: &str| Event { id: id.map(str::to_owned), data: data.into() };
         vec![
-            event(Some(1), "{\"a\":\"é\"}"),
-            event(Some(2), "b\nc"),
+            event(Some("1"), "{\"a\":\"é\"}"),
+            event(Some("2"), "b\nc"),
             event(None, "without"),
             event(None, ""),
         ]
@@ -107,6 +124,7 @@ mod tests {
                 parser.feed(piece, &mut events).unwrap();
             }
             assert_eq!(Vec::from(events), expected(), "in pieces of {size}");
+            assert_eq!(parser.last(), Some("s=a;i=3"), "in pieces of {size}");
         }
     }
 

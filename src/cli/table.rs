@@ -57,6 +57,14 @@ pub(crate) fn pairs(pairs: &[(&str, String)], ink: Ink) -> String {
     shown.collect()
 }
 
+/// That many bytes.
+pub(crate) fn memory(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 => format!("{} KiB", bytes >> 10),
+        mebibytes => format!("{mebibytes} MiB"),
+    }
+}
+
 /// How long that is, by its two largest units.
 pub(crate) fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -117,6 +125,12 @@ mod tests {
     fn empty_values_are_left_out() {
         let text = pairs(&[("a", "1".into()), ("none", String::new())], Ink::NONE);
         assert_eq!(text, "a     1\n");
+    }
+
+    #[test]
+    fn little_memory_is_not_none() {
+        assert_eq!((memory(0), memory(300 << 10)), ("0 KiB".into(), "300 KiB".into()));
+        assert_eq!(memory((9 << 20) + 5), "9 MiB");
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The terminal: whether there is one, its width, its colours, and what may be written to it.
 //! Text of models and servers may hold escape sequences; none of them reaches a terminal.
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde_json::Value;
 use std::io::{self, IsTerminal, Write, stderr, stdin, stdout};
 use std::os::fd::AsFd;
+use std::thread;
+use tokio::sync::oneshot;
 
 /// Colours of one stream, or none of them.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +19,10 @@ impl Ink {
     /// No colours.
     #[cfg(test)]
     pub(crate) const NONE: Ink = Ink { on: false };
+
+    /// All colours.
+    #[cfg(test)]
+    pub(crate) const ALL: Ink = Ink { on: true };
 
     /// Of standard output.
     pub(crate) fn out() -> Ink {
@@ -39,6 +47,11 @@ impl Ink {
     /// What is wrong.
     pub(crate) fn red(self, text: &str) -> String {
         self.paint("31", text)
+    }
+
+    /// What may be wrong.
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -93,6 +106,23 @@ pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
+/// Resolves when nobody reads standard output any more; never, where that cannot be known, as of
+/// a file. A thread waits for it, and ends with the program: the descriptor is shared with other
+/// programs, so it cannot be made one that does not block.
+pub(crate) async fn reader_left() {
+    let (tell, told) = oneshot::channel();
+    thread::spawn(move || {
+        let out = stdout();
+        // Asked for nothing, it tells of errors alone; the end of a pipe has no other.
+        let mut asked = [PollFd::new(&out, PollFlags::empty())];
+        while matches!(poll(&mut asked, None), Err(Errno::INTR)) {}
+        // Where the program has ended, nobody is left to be told.
+        let _ = tell.send(());
+    });
+    // The thread tells before it ends.
+    let _ = told.await;
+}
+
 /// Text as one line: white space of any kind becomes one space, other control characters go.
 pub(crate) fn line(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(plain).collect();
@@ -140,6 +170,6 @@ mod tests {
     #[test]
     fn no_colours_where_none_are_wanted() {
         assert_eq!(Ink::NONE.dim("x") + &Ink::NONE.red("y"), "xy");
-        assert_eq!(Ink { on: true }.bold("x"), "\u{1b}[1mx\u{1b}[0m");
+        assert_eq!(Ink::ALL.bold("x"), "\u{1b}[1mx\u{1b}[0m");
     }
 }

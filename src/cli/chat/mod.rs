@@ -3,7 +3,6 @@
 //! or a broken connection, does not end it.
 
 mod ask;
-mod feed;
 mod phrase;
 mod show;
 mod typed;
@@ -11,9 +10,9 @@ mod typed;
 use crate::args::ChatArgs;
 use crate::client::{Ask as Request, Client};
 use crate::fail::{Fail, exit};
+use crate::feed::{self, Feed, News};
 use crate::term;
 use ask::{Ask, Step};
-use feed::{Feed, News};
 use serde::Deserialize;
 use serde_json::Value;
 use show::{Look, Screen};
@@ -61,7 +60,7 @@ pub(crate) async fn run(client: Client, args: &ChatArgs, verbose: bool) -> Resul
         look,
         client,
     };
-    let feed = Feed::new(turn.client.clone(), opened);
+    let feed = Feed::new(turn.client.clone(), opened, Fail::Unheard);
     let ended = turn.follow(feed, &mut interrupt).await;
     // Told also where the answer could not be written to its end.
     let closed = turn.screen.end_line();
@@ -169,13 +168,12 @@ impl Turn {
                             return Ok(status);
                         }
                         if let (false, Some(session)) = (named, &self.session) {
-                            feed.belongs_to(session.clone());
+                            let path = format!("/api/chat/{session}/stream?text=delta");
+                            feed.goes_on_by(Request::get(path));
                         }
                     }
-                    News::Broken(cause) if self.verbose => {
-                        self.screen.aside(&format!("{cause}; connecting again"))?;
-                    }
-                    News::Broken(_) => {}
+                    News::Broken(cause) => self.broken(&cause)?,
+                    News::Ended => self.broken("the server ended the stream")?,
                 },
                 _ = interrupt.recv() => {
                     if self.stopping || self.session.is_none() {
@@ -187,6 +185,13 @@ impl Turn {
                 Some(posted) = self.posts.join_next() => self.posted(posted)?,
             }
         }
+    }
+
+    fn broken(&mut self, cause: &str) -> Result<(), Fail> {
+        if self.verbose {
+            self.screen.aside(&format!("{cause}; connecting again"))?;
+        }
+        Ok(())
     }
 
     /// Takes an event; answers with the exit status if it was the last. That is told by its type

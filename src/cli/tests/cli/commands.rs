@@ -33,6 +33,15 @@ fn every_command_has_help() {
         "sessions archive",
         "sessions unarchive",
         "status",
+        "logs",
+        "models",
+        "supervisor",
+        "supervisor start",
+        "supervisor stop",
+        "supervisor restart",
+        "supervisor status",
+        "supervisor install",
+        "supervisor uninstall",
         "server",
         "server start",
         "server stop",
@@ -72,12 +81,20 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
         &["sessions", "--all", "show", "x"],
         &["server", "-f", "stop"],
         &["server", "-v"],
+        &["supervisor", "-f", "stop"],
+        &["supervisor", "-f", "install"],
+        &["logs", "-n", "5001"],
+        &["logs", "-f", "--until", "now"],
+        &["logs", "--session", "../x"],
     ] {
         let ran = house.run(args);
         assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{args:?}: {ran:?}");
         assert!(ran.err.starts_with("parachute: "), "{args:?}: {ran:?}");
     }
-    for args in [&[][..], &["server"]] {
+    let mut command = house.command(&["logs"]);
+    let ran: Ran = command.env("SUPERVISOR_PORT", "0").output().unwrap().into();
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    for args in [&[][..], &["server"], &["supervisor"]] {
         let ran = house.run(args);
         assert_eq!(ran.status, Some(2), "{args:?}");
         assert!(ran.err.contains("Usage: parachute"), "{args:?}: {ran:?}");
@@ -225,38 +242,59 @@ fn status_tells_a_server_that_serves_from_none() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn without_a_service_manager_it_is_said_how_to_run_the_server() {
+fn without_a_service_manager_it_is_said_how_to_run_a_program() {
     let house = House::new();
-    let silent = house.run(&["server", "status"]);
-    assert_eq!(silent.status, Some(3));
-    for act in ["start", "stop", "restart"] {
-        let ran = house.run(&["server", act]);
-        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{act}");
-        let said = "parachute: no service manager answers here\n  hint: `parachute server -f` runs";
-        assert!(ran.err.starts_with(said), "{ran:?}");
+    let silent = |program: &str| {
+        assert_eq!(house.run(&[program, "status"]).status, Some(3));
+        for act in ["start", "stop", "restart"] {
+            let ran = house.run(&[program, act]);
+            assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{act}");
+            let said = "parachute: no service manager answers here\n  hint: ";
+            assert!(
+                ran.err.starts_with(&format!("{said}`parachute {program} -f` runs")),
+                "{ran:?}"
+            );
+        }
+    };
+    silent("server");
+    silent("supervisor");
+    let _server = house.serve(|_, _| Answer::Json(200, json!({"status": "ok"})));
+    // That a server was named says nothing of where the supervisor runs.
+    silent("supervisor");
+    let _supervisor = house.oversee(|_, _| Answer::Json(200, json!({})));
+    for program in ["server", "supervisor"] {
+        for act in ["start", "stop", "restart"] {
+            let ran = house.run(&[program, act]);
+            assert_eq!(ran.status, Some(1), "{act}");
+            assert!(ran.err.ends_with("hint: stop it where it runs, with Ctrl-C\n"), "{ran:?}");
+        }
+        let ran = house.run(&[program, "status"]);
+        assert_eq!(
+            (ran.out, ran.status),
+            (format!("a {program} runs in the foreground; no service manager\n"), Some(0))
+        );
     }
-    let _stub = house.serve(|_, _| Answer::Json(200, json!({"status": "ok"})));
-    for act in ["start", "stop", "restart"] {
-        let ran = house.run(&["server", act]);
-        assert_eq!(ran.status, Some(1), "{act}");
-        assert!(ran.err.ends_with("hint: stop it where it runs, with Ctrl-C\n"), "{ran:?}");
-    }
-    assert_eq!(house.run(&["server", "status"]).status, Some(0));
 }
 
-/// The shell stands in for the server: it says what it was given, and its process id.
+/// The shell stands in for the other: it says what it was given, and its process id.
 #[test]
-fn in_the_foreground_the_program_becomes_the_server_beside_it() {
+fn in_the_foreground_the_program_becomes_the_one_beside_it() {
     let house = House::new();
     let beside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = beside.path().join("parachute");
     // No copy: a file just written may still be open in a child of another test's thread.
-    std::fs::copy(env!("CARGO_BIN_EXE_parachute"), &program).unwrap();
-    symlink("/bin/sh", beside.path().join("parachute-server")).unwrap();
-    let mut command = house.command_of(&program, &["--vault", "/my/vault", "server", "-f"]);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    let pid = child.id();
-    child.stdin.take().unwrap().write_all(b"echo $$ $PARACHUTE_VAULT_PATH; exit 42\n").unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
-    assert_eq!((ran.out, ran.status), (format!("{pid} /my/vault\n"), Some(42)));
+    std::fs::hard_link(env!("CARGO_BIN_EXE_parachute"), &program).unwrap();
+    for name in ["server", "supervisor"] {
+        symlink("/bin/sh", beside.path().join(format!("parachute-{name}"))).unwrap();
+        let mut command = house.command_of(&program, &["--vault", "/my/vault", name, "-f"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"echo $0 $$ $PARACHUTE_VAULT_PATH; exit 42\n").unwrap();
+        drop(input);
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        let file = beside.path().join(format!("parachute-{name}"));
+        let said = format!("{} {pid} /my/vault\n", file.display());
+        assert_eq!((ran.out, ran.status), (said, Some(42)));
+    }
 }

@@ -1,6 +1,7 @@
 //! The built program against a small server on a Unix socket that speaks canned answers of the
-//! contract. Nothing of the real server, and nothing of this machine's: each run has a home and
-//! a runtime folder of its own, and no service manager.
+//! contract, in the place of the server or of the supervisor. Nothing of the real ones, and
+//! nothing of this machine's: each run has a home and a runtime folder of its own, and no service
+//! manager.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -10,6 +11,9 @@
 mod chat;
 mod commands;
 mod files;
+mod install;
+mod logs;
 mod run;
 mod stub;
+mod supervisor;
 mod terminal;

@@ -24,7 +24,15 @@ pub(crate) struct House {
 impl House {
     /// With nothing in it.
     pub(crate) fn new() -> House {
-        let dir = TempDir::new().unwrap();
+        House::in_dir(TempDir::new().unwrap())
+    }
+
+    /// The same, in a folder that is not for temporary files.
+    pub(crate) fn lasting() -> House {
+        House::in_dir(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap())
+    }
+
+    fn in_dir(dir: TempDir) -> House {
         std::fs::create_dir_all(dir.path().join(RUNTIME)).unwrap();
         House { dir }
     }
@@ -32,6 +40,11 @@ impl House {
     /// Where the server's socket belongs.
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join(RUNTIME).join("server.sock")
+    }
+
+    /// Where the supervisor's socket belongs.
+    pub(crate) fn supervisor_socket(&self) -> PathBuf {
+        self.dir.path().join(RUNTIME).join("supervisor.sock")
     }
 
     /// A path in it.
@@ -47,6 +60,14 @@ impl House {
         Stub::at(&self.socket(), script)
     }
 
+    /// A supervisor at its socket.
+    pub(crate) fn oversee(
+        &self,
+        script: impl Fn(&Heard, usize) -> Answer + Send + Sync + 'static,
+    ) -> Stub {
+        Stub::at(&self.supervisor_socket(), script)
+    }
+
     /// The program with these arguments, its output kept, its input null.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(env!("CARGO_BIN_EXE_parachute").as_ref(), args)
@@ -57,7 +78,8 @@ impl House {
         let mut command = Command::new(program);
         command.args(args).env_clear().current_dir(self.dir.path());
         command.env("HOME", self.dir.path()).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.env("PATH", "/usr/bin:/bin");
+        // Somebody may have the usual one.
+        command.env("PATH", "/usr/bin:/bin").env("SUPERVISOR_PORT", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -1,6 +1,6 @@
-//! The events of one turn, over as many connections as it takes: when one breaks before the turn
-//! ended, the next goes on after the last event heard (DESIGN §4.4). What an event means, and
-//! which is the last, is the caller's. The message itself is sent once and never again.
+//! The events of a turn or of a log, over as many connections as it takes: when one breaks, the
+//! next goes on after the last event heard (DESIGN §4.4). What an event means, and which is the
+//! last, is the caller's. What began the stream is asked once, and not again by this.
 
 use crate::client::{Ask, Client, causes};
 use crate::fail::Fail;
@@ -11,7 +11,6 @@ use hyper::body::{Frame, Incoming};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
-use wire::SessionId;
 
 /// The server comments every 15 s, so this long without a byte means that it is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -27,15 +26,20 @@ const GOOD: Duration = Duration::from_secs(10);
 pub(crate) enum News {
     /// An event.
     Event(Event),
-    /// The connection broke; the turn is taken up again.
+    /// The other end said all that it had to say. Asked once more, it is taken up again.
+    Ended,
+    /// The connection broke; it is taken up again.
     Broken(String),
 }
 
-/// One turn's events.
+/// Events.
 pub(crate) struct Feed {
     client: Client,
-    session: Option<SessionId>,
-    last: Option<u64>,
+    /// Asks for what comes after an event; without, nothing can be taken up again.
+    next: Option<Ask>,
+    /// What it means that the rest cannot be had.
+    cut: fn(String) -> Fail,
+    last: Option<String>,
     line: Option<Line>,
     ready: VecDeque<Event>,
     tries: u32,
@@ -55,22 +59,26 @@ impl Line {
 }
 
 impl Feed {
-    /// From the stream that answers `POST /api/chat`.
-    pub(crate) fn new(client: Client, body: Incoming) -> Feed {
+    /// From a stream that has begun.
+    pub(crate) fn new(client: Client, body: Incoming, cut: fn(String) -> Fail) -> Feed {
         let line = Some(Line::new(body));
-        Feed { client, session: None, last: None, line, ready: VecDeque::new(), tries: 0 }
+        Feed { client, next: None, cut, last: None, line, ready: VecDeque::new(), tries: 0 }
     }
 
-    /// The session, once an event named it: without, nothing can be taken up again.
-    pub(crate) fn belongs_to(&mut self, session: SessionId) {
-        self.session = Some(session);
+    /// This asks for the rest after a break, with the id of the last event.
+    pub(crate) fn goes_on_by(&mut self, ask: Ask) {
+        self.next = Some(ask);
+    }
+
+    /// Whether the next event is here already.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// What is new. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Result<News, Fail> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.last = event.id.or(self.last);
                 self.tries = 0;
                 return Ok(News::Event(event));
             }
@@ -78,9 +86,12 @@ impl Feed {
                 None => self.take_up().await?,
                 Some(line) => match timeout(SILENCE_MAX, line.body.frame()).await {
                     Ok(Some(Ok(frame))) => self.heard(frame)?,
-                    Ok(None) => return Ok(self.broke("the server ended the stream".into())),
+                    Ok(None) => {
+                        self.leave();
+                        return Ok(News::Ended);
+                    }
                     Ok(Some(Err(e))) => return Ok(self.broke(causes(&e))),
-                    Err(_) => return Ok(self.broke("the server fell silent".into())),
+                    Err(_) => return Ok(self.broke("nothing came any more".into())),
                 },
             }
         }
@@ -95,22 +106,27 @@ impl Feed {
     }
 
     fn broke(&mut self, cause: String) -> News {
-        if self.line.take().is_some_and(|line| line.since.elapsed() >= GOOD) {
+        self.leave();
+        News::Broken(cause)
+    }
+
+    fn leave(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        if line.since.elapsed() >= GOOD {
             self.tries = 0;
         }
-        News::Broken(cause)
+        self.last = line.parser.last().map(str::to_owned).or(self.last.take());
     }
 
     /// Waits a little, then opens the next connection. A refusal is an end, except one that says
     /// that the server is about to be ready (503) or in trouble of its own.
     async fn take_up(&mut self) -> Result<(), Fail> {
-        let (Some(session), Some(last)) = (&self.session, self.last) else {
-            let said = "the connection broke before the turn said its session";
-            return Err(Fail::Unheard(said.into()));
+        let Some(next) = self.next.clone() else {
+            let said = "the connection broke before it was known how to take it up again";
+            return Err((self.cut)(said.into()));
         };
         sleep(wait(self.tries)).await;
-        let path = format!("/api/chat/{session}/stream?text=delta");
-        match self.client.stream(Ask::get(path).after(last)).await {
+        match self.client.stream(next.after(self.last.clone())).await {
             Ok(body) => self.line = Some(Line::new(body)),
             Err(Fail::NoServer { .. } | Fail::Lost { .. }) => {}
             Err(Fail::Refused { status: 500.., .. }) => {}
@@ -119,7 +135,7 @@ impl Feed {
         self.tries += 1;
         if self.tries > TRIES_MAX {
             let said = "the connection broke, and no other brought anything new";
-            return Err(Fail::Unheard(said.into()));
+            return Err((self.cut)(said.into()));
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
-//! `parachute status`: is anyone there, since when, with what, and what the service manager says
-//! about it. Looks only: a server that waits for its next connection is not woken.
+//! `parachute status` where no supervisor answers: is anyone there, since when, with what, and
+//! what the service manager says about it. Looks only: a server that waits for its next
+//! connection is not woken.
 
 use crate::args::Json;
 use crate::client::{Ask, Client};
 use crate::fail::{Fail, exit};
 use crate::manager::{self, View};
+use crate::suite::{SERVER, SUPERVISOR};
 use crate::table::{pairs, span};
 use crate::term::{Ink, line, print, print_json, width};
 use serde_json::{Value, json};
@@ -20,20 +22,28 @@ enum State {
     Silent(String),
 }
 
+/// What the manager has of us.
+struct Seen {
+    server: View,
+    supervisor: View,
+    /// Agents alive.
+    agents: usize,
+}
+
 /// Runs the command; answers with the exit status. `named`: a person named the server, so the
 /// manager of this machine has nothing to say about it.
-pub(crate) async fn run(client: Client, args: Json, named: bool) -> Result<u8, Fail> {
-    let view = match named {
+pub(super) async fn run(client: &Client, args: Json, named: bool) -> Result<u8, Fail> {
+    let seen = match named {
         true => None,
-        false => view().await?,
+        false => look().await?,
     };
-    let state = match &view {
-        Some(view) if view.serves() && !view.runs() => State::Waits,
-        _ => ask(&client).await?,
+    let state = match &seen {
+        Some(Seen { server, .. }) if server.serves() && !server.runs() => State::Waits,
+        _ => ask(client).await?,
     };
     match args.json {
-        true => print_json(&as_json(&client, &state, view.as_ref()))?,
-        false => print(&as_text(&client, &state, view.as_ref(), Ink::out()))?,
+        true => print_json(&as_json(client, &state, seen.as_ref()))?,
+        false => print(&as_text(client, &state, seen.as_ref(), Ink::out()))?,
     }
     Ok(match state {
         State::Silent(_) => exit::NOT_RUNNING,
@@ -41,11 +51,13 @@ pub(crate) async fn run(client: Client, args: Json, named: bool) -> Result<u8, F
     })
 }
 
-async fn view() -> Result<Option<View>, Fail> {
-    match host::units::connect().await {
-        Some(manager) => View::of(&manager).await.map(Some).map_err(|e| manager::fail(&e)),
-        None => Ok(None),
-    }
+async fn look() -> Result<Option<Seen>, Fail> {
+    let Some(manager) = host::units::connect().await else { return Ok(None) };
+    Ok(Some(Seen {
+        server: View::of(&manager, &SERVER).await?,
+        supervisor: View::of(&manager, &SUPERVISOR).await?,
+        agents: manager::agents(&manager).await.map_err(|e| manager::fail(&SERVER, &e))?,
+    }))
 }
 
 async fn ask(client: &Client) -> Result<State, Fail> {
@@ -58,7 +70,7 @@ async fn ask(client: &Client) -> Result<State, Fail> {
     }
 }
 
-fn as_json(client: &Client, state: &State, view: Option<&View>) -> Value {
+fn as_json(client: &Client, state: &State, seen: Option<&Seen>) -> Value {
     let (word, health, problem) = match state {
         State::Serves(_, health) => ("serving", health.clone(), Value::Null),
         State::Waits => ("waiting", Value::Null, Value::Null),
@@ -67,14 +79,15 @@ fn as_json(client: &Client, state: &State, view: Option<&View>) -> Value {
     json!({
         "state": word,
         "place": client.place().to_string(),
-        "health": health,
+        "supervisor": null,
+        "manager": seen.map(|_| manager::NAME),
         "problem": problem,
-        "manager": view.map(|_| manager::NAME),
-        "units": view.map(View::json),
+        "health": health,
+        "units": seen.map(|seen| seen.server.json()),
     })
 }
 
-fn as_text(client: &Client, state: &State, view: Option<&View>, ink: Ink) -> String {
+fn as_text(client: &Client, state: &State, seen: Option<&Seen>, ink: Ink) -> String {
     let mut rows = Vec::new();
     match state {
         State::Serves(health, _) => {
@@ -91,8 +104,12 @@ fn as_text(client: &Client, state: &State, view: Option<&View>, ink: Ink) -> Str
         State::Silent(why) => rows.push(("server", format!("not running: {why}"))),
     }
     let woken = matches!(state, State::Serves(..));
-    if let Some(view) = view.filter(|view| !woken && view.agents > 0) {
-        rows.push(("agents", format!("{} alive", view.agents)));
+    if let Some(seen) = seen.filter(|seen| !woken && seen.agents > 0) {
+        rows.push(("agents", format!("{} alive", seen.agents)));
+    }
+    if seen.is_some_and(|seen| seen.supervisor.installed()) {
+        let said = "does not answer; see `parachute supervisor status`";
+        rows.push(("supervisor", said.into()));
     }
     let problem = match state {
         State::Serves(health, _) => health.detail.as_ref().and_then(|d| d.problem.as_deref()),
@@ -103,9 +120,9 @@ fn as_text(client: &Client, state: &State, view: Option<&View>, ink: Ink) -> Str
         text += &format!("{}\n", ink.red(&line(&format!("problem: {problem}"))));
     }
     text.push('\n');
-    text + &match view {
-        Some(view) if view.installed() => view.table(width(), ink),
-        Some(_) => format!("{} has no units of Parachute\n", manager::NAME),
+    text + &match seen {
+        Some(seen) if seen.server.installed() => seen.server.table(width(), ink),
+        Some(_) => format!("{} has no units of the server\n", manager::NAME),
         None => String::new(),
     }
 }
@@ -136,7 +153,7 @@ mod tests {
     use crate::place::Place;
 
     fn client() -> Client {
-        Client::new(Place::Unix("/run/x.sock".into()), None)
+        Client::new(&SERVER, Place::Unix("/run/x.sock".into()), None)
     }
 
     fn serves() -> State {
