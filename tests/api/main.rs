@@ -7,6 +7,7 @@ mod compare;
 mod control;
 mod crash;
 mod dart;
+mod direct;
 mod disk;
 mod doors;
 mod errors;

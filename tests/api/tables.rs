@@ -321,3 +321,83 @@ pub(crate) const EVENTS: &[(&str, &[Field])] = &[
 ];
 
 const ACTIONS: &[&str] = &["retry", "settings", "reauth", "dismiss", "new_session"];
+
+/// The app parses the first eight (contract-core §7.2).
+pub(crate) const SUPERVISOR_STATUS: &[Field] = &[
+    need("supervisor_uptime_seconds", Int),
+    need("supervisor_version", Str),
+    need("main_server_healthy", Bool),
+    need(
+        "main_server_status",
+        OneOf(&["running", "stopped", "crashed", "starting", "stopping", "failed"]),
+    ),
+    null("main_server_uptime_seconds", Int),
+    null("main_server_version", Str),
+    null("main_server_port", Int),
+    need("config_loaded", Bool),
+    need("mode", OneOf(&["systemd", "launchd", "direct"])),
+    need("main_server_words", Str),
+    need("main_server_sleeping", Bool),
+    null("config_problem", Str),
+    need("units", AnyList),
+    need("agents", AnyList),
+    need("jobs", AnyList),
+];
+
+pub(crate) const ORDERED: &[Field] = &[
+    need("success", Bool),
+    need("message", Str),
+    need(
+        "job",
+        Map(&[
+            need("id", Int),
+            need("unit", Str),
+            need("verb", Str),
+            need("state", OneOf(&["running", "done", "failed"])),
+            need("message", Str),
+            need("at", Date),
+            null("took_ms", Int),
+            need("log", Strings),
+        ]),
+    ),
+];
+
+pub(crate) const CONFIG: &[Field] = &[
+    need("config", AnyMap),
+    need("file", Str),
+    need("etag", Str),
+    null("problem", Str),
+    need("warnings", Strings),
+    need("settings", AnyList),
+];
+
+pub(crate) const CONFIG_CHANGED: &[Field] = &[
+    need("success", Bool),
+    need("updated_keys", Strings),
+    need("server_restarted", Bool),
+    need("restart_needed", Bool),
+    need("changes", AnyList),
+    need("warnings", Strings),
+    need("etag", Str),
+    need("dry_run", Bool),
+    need("rolled_back", Bool),
+];
+
+/// The app parses `models` and of each the first five (contract-core §7.2).
+pub(crate) const MODELS: &[Field] = &[
+    need(
+        "models",
+        List(&[
+            need("id", Str),
+            need("display_name", Str),
+            need("created_at", Date),
+            need("family", Str),
+            need("is_latest", Bool),
+        ]),
+    ),
+    need("count", Int),
+    need("show_all", Bool),
+    null("current_model", Str),
+    need("cached_at", Date),
+    need("is_stale", Bool),
+];

@@ -6,7 +6,7 @@ use crate::dart::{Field, faults, unguarded};
 use crate::past::{self, FIRST, SECOND};
 use crate::tables as t;
 use http::Method;
-use parachute_tests::{Answer, Caller, Home, Stream};
+use parachute_tests::{Answer, Caller, Home, ScriptedApi, Stream, Supervisor};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -64,6 +64,10 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/chat/{id}/permissions", t::PENDING),
     ("POST", "/api/chat/{id}/permissions/grant", t::GRANTED),
     ("POST", "/api/chat/{id}/permissions/deny", t::DENIED),
+    // What the supervisor answers is judged below.
+    ("GET", "/supervisor/{*path}", &[]),
+    ("POST", "/supervisor/{*path}", &[]),
+    ("PUT", "/supervisor/{*path}", &[]),
 ];
 
 /// A stream; its events have a table each.
@@ -284,4 +288,34 @@ async fn a_grant_repeats_the_pattern() {
     let granted = parses(&granted, 200, t::GRANTED);
     assert_eq!(granted["pattern"], "Bash(touch *)");
     events_parse(&stream.whole().await);
+}
+
+#[tokio::test]
+async fn the_supervisors_answers_parse() {
+    let home = Home::new();
+    let supervisor = Supervisor::start(&home).await;
+    let owner = supervisor.owner();
+    for verb in ["start", "restart", "stop", "start"] {
+        let path = format!("/supervisor/server/{verb}");
+        parses(&owner.post(&path, &json!({})).await, 200, t::ORDERED);
+        get(&owner, "/supervisor/status", t::SUPERVISOR_STATUS).await;
+    }
+    // The app asks the server for it where the ports are not the usual ones.
+    get(&supervisor.server(), "/supervisor/status", t::SUPERVISOR_STATUS).await;
+    let config = json!({ "values": { "log_level": "DEBUG" } });
+    let changed = owner.send(Method::PUT, "/supervisor/config", &config).await;
+    parses(&changed, 200, t::CONFIG_CHANGED);
+    get(&owner, "/supervisor/config", t::CONFIG).await;
+}
+
+#[tokio::test]
+async fn the_models_parse() {
+    let api = ScriptedApi::start();
+    let mut home = Home::new();
+    home.set("ANTHROPIC_BASE_URL", &api.url.clone());
+    let supervisor = Supervisor::start(&home).await;
+    let owner = supervisor.owner();
+    for path in ["/supervisor/models", "/supervisor/models?show_all=true"] {
+        get(&owner, path, t::MODELS).await;
+    }
 }

@@ -6,11 +6,12 @@
 
 mod bare;
 mod load;
+mod overseer;
 mod place;
 mod report;
 mod turns;
 
-use load::{cold_start, load, percentile};
+use load::{LOAD_TIME, cold_start, load, percentile};
 use place::{BARE, OURS, Place, Program, Sockets};
 use report::{Part, Report, Rounds, Row, Target};
 use rusqlite::Connection;
@@ -20,11 +21,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use turns::{Heard, Speech, ask, straight};
 
-const USAGE: &str = "usage: parachute-bench [--json]";
+const USAGE: &str = "usage: parachute-bench [--overseer] [--json]";
 const SESSIONS: u32 = 10_000;
 /// Rounds of load, and how long each lasts; the first of each is a warm-up and not counted.
 const LOADS: usize = 15;
-const LOAD_TIME: Duration = Duration::from_millis(500);
 const COLD_STARTS: usize = 20;
 const TURNS: usize = 3;
 /// 200 tokens a second, as a fast model speaks.
@@ -36,15 +36,17 @@ const SHORT: Speech = Speech { tokens: 40, delay_us: 0 };
 /// Runs the program.
 #[allow(clippy::print_stdout, reason = "the report is what this program is for")]
 pub fn main() -> ExitCode {
-    let asked = std::env::args().nth(1);
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let as_json = |report: Report| serde_json::to_string_pretty(&report).map_err(io::Error::other);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let ended = runtime.and_then(|runtime| match asked.as_deref() {
-        Some("--bare") => runtime.block_on(bare::serve()).map(|()| String::new()),
-        Some("--json") => runtime
-            .block_on(measure())
-            .and_then(|report| serde_json::to_string_pretty(&report).map_err(io::Error::other)),
-        None => runtime.block_on(measure()).map(|report| report.table()),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
+    let ended = runtime.and_then(|runtime| match asked[..] {
+        ["--bare"] => runtime.block_on(bare::serve()).map(|()| String::new()),
+        ["--json"] => runtime.block_on(measure()).and_then(as_json),
+        [] => runtime.block_on(measure()).map(|report| report.table()),
+        ["--overseer", "--json"] => runtime.block_on(overseer::measure()).and_then(as_json),
+        ["--overseer"] => runtime.block_on(overseer::measure()).map(|report| report.table()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
     });
     match ended {
         Ok(said) => {

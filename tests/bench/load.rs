@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 /// Clients at once.
 pub(crate) const CLIENTS: usize = 8;
 
+/// How long a round lasts.
+pub(crate) const LOAD_TIME: Duration = Duration::from_millis(500);
+
 /// What one round came to.
 pub(crate) struct Load {
     pub(crate) per_second: f64,

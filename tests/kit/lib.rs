@@ -7,17 +7,21 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs as a person would")]
 
 mod api;
+mod browser;
 mod caller;
 mod home;
 mod raw;
 mod server;
+mod supervisor;
 mod wait;
 
 pub use api::ScriptedApi;
+pub use browser::Browser;
 pub use caller::{Answer, Caller, Stream};
 pub use home::{Cli, Home};
 pub use raw::Raw;
 pub use server::Server;
+pub use supervisor::Supervisor;
 pub use wait::{eventually, rss_kib};
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! One test's installation: units in the user's own manager, a vault, a scripted model API. What
 //! was installed is taken away with this value, and what then still runs fails the test.
 
-use crate::units::{journal, processes, run, systemctl};
+use crate::units::{journal, processes, run, systemctl, tried};
 use parachute_tests::{Caller, ScriptedApi, Stream, in_lab, program, real_claude};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -18,15 +18,22 @@ pub(crate) const KEY: &str = "sk-ant-api03-suite-5ecret-0123456789abcdef";
 /// The server's unit.
 pub(crate) const SERVICE: &str = "parachute.service";
 
-const PROGRAMS: [&str; 2] = ["parachute-server", "parachute-agent"];
+/// The supervisor's unit.
+pub(crate) const SUPERVISOR: &str = "parachute-supervisor.service";
+
+const PROGRAMS: [&str; 4] =
+    ["parachute-server", "parachute-agent", "parachute-supervisor", "parachute"];
 
 /// The suite installed for the user who runs this.
 pub(crate) struct Lab {
     /// The vault.
     pub(crate) vault: PathBuf,
+    /// The vendor's stand-in.
+    pub(crate) api: ScriptedApi,
+    /// Where the programs are installed.
+    pub(crate) bin: PathBuf,
     began: String,
     _folder: TempDir,
-    _api: ScriptedApi,
     _alone: File,
 }
 
@@ -60,8 +67,8 @@ impl Lab {
         for name in PROGRAMS {
             fs::copy(program(name), bin.join(name)).expect("copied");
         }
-        let lab = Lab { vault, began: now(), _folder: folder, _api: api, _alone: alone };
-        let (bin, vault) = (text(&bin), text(&lab.vault));
+        let lab = Lab { vault, api, bin, began: now(), _folder: folder, _alone: alone };
+        let (bin, vault) = (text(&lab.bin), text(&lab.vault));
         run(&installer(), &["--bin", &bin, "--vault", &vault]).await;
         Some(lab)
     }
@@ -69,8 +76,28 @@ impl Lab {
     /// The same, with the sockets open.
     pub(crate) async fn started(config: &str) -> Option<Lab> {
         let lab = Lab::open(config).await?;
-        systemctl(&["start", "parachute.socket"]).await;
+        systemctl(&["start", "parachute.socket", "parachute-supervisor.socket"]).await;
         Some(lab)
+    }
+
+    /// Somebody on this machine who asks the supervisor over TCP.
+    pub(crate) fn overseer(&self) -> Caller {
+        Caller::tcp(([127, 0, 0, 1], 3334).into()).with("host", "localhost:3334")
+    }
+
+    /// The same without a name of who is meant.
+    pub(crate) fn bare(&self) -> Caller {
+        Caller::tcp(([127, 0, 0, 1], 3334).into())
+    }
+
+    /// The owner, on the supervisor's socket.
+    pub(crate) fn oversocket(&self) -> Caller {
+        Caller::unix(&runtime().join("supervisor.sock"))
+    }
+
+    /// Runs the installed command line.
+    pub(crate) async fn parachute(&self, arguments: &[&str]) -> (bool, String) {
+        tried(&text(&self.bin.join("parachute")), arguments).await
     }
 
     /// Somebody on this machine, over TCP.
@@ -162,12 +189,12 @@ pub(crate) fn state() -> PathBuf {
     home().join(".local/state/parachute")
 }
 
-fn installer() -> String {
+pub(crate) fn installer() -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     text(&tests.parent().expect("a workspace").join("scripts/install-units"))
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("a path in UTF-8").to_owned()
 }
 
@@ -183,7 +210,7 @@ impl Drop for Lab {
             let last = ["--user", "-n", "80", "--no-pager", "-o", "short-precise"];
             eprintln!("the journal:\n{}", said("journalctl", &last));
         }
-        for unit in ["parachute.service", "parachute.socket"] {
+        for unit in [SERVICE, "parachute.socket", SUPERVISOR, "parachute-supervisor.socket"] {
             let file = units_folder().join(format!("{unit}.d/90-suite.conf"));
             // Only some tests have one.
             let _ = fs::remove_file(file);

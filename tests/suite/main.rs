@@ -11,12 +11,22 @@
 )]
 
 mod activation;
+mod branch;
+mod console;
+mod deaths;
 mod files;
+mod follow;
 mod lab;
 mod lost;
 mod memory;
 mod outlive;
+mod overseen;
+mod plan_models;
+mod plan_supervisor;
 mod restarts;
+mod secrets;
+mod settings;
 mod stop;
+mod strangers;
 mod units;
 mod watchdog;

@@ -1,0 +1,159 @@
+//! The logs as they are followed: complete, in order and without repetition, however fast they
+//! are written, however often the follower is cut off, and whatever becomes of the journal.
+
+use crate::lab::{Lab, SUPERVISOR};
+use crate::overseen::{Events, lines};
+use crate::units::{main_pid, middle_and_most, tried};
+use parachute_tests::{eventually, rss_kib};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Instant;
+
+const LINES: usize = 100_000;
+const CUTS: usize = 200;
+const FOLLOWERS: usize = 20;
+/// What many lines may cost of memory, and it does not grow with their number.
+const MORE_KIB_MAX: u64 = 32 * 1024;
+
+/// A unit within the agents' slice that writes so many numbered lines at full speed.
+async fn flood(name: &str, count: usize) {
+    let script = format!("seq -f '{name} %.0f' 1 {count}");
+    let unit = format!("--unit=parachute-{name}");
+    let (slice, arguments) = ("--slice=parachute-agents.slice", ["sh", "-c", &script]);
+    let asked = ["--user", "--quiet", "--collect", &unit, slice];
+    let (well, said) = tried("systemd-run", &[&asked[..], &arguments[..]].concat()).await;
+    assert!(well, "{said}");
+}
+
+/// The number of a line of `name`.
+fn number(line: &Value, name: &str) -> Option<usize> {
+    line["message"].as_str()?.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
+}
+
+/// Reads numbered lines to the last one, and that each is the next.
+async fn all(events: &mut Events, name: &str, count: usize) {
+    let mut next = 1;
+    while next <= count {
+        let line = events.next().await.expect("the stream goes on");
+        if let Some(number) = number(&line, name) {
+            assert_eq!(number, next, "lost, doubled or out of order");
+            next += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_lines_reach_a_follower_whole_and_in_order() {
+    let Some(lab) = Lab::started("").await else { return };
+    let who = lab.overseer();
+    // One that asks and never reads costs a bounded amount.
+    let silent = Events::open(&who, "/supervisor/logs?lines=0", None).await;
+    let mut events = follower(&lab, "ready").await;
+    let pid = main_pid(SUPERVISOR).await.expect("it runs");
+    let before = rss_kib(pid).expect("memory");
+    let begun = Instant::now();
+    flood("flood", LINES).await;
+    all(&mut events, "flood", LINES).await;
+    let (took, after) = (begun.elapsed(), rss_kib(pid).expect("memory"));
+    println!("{LINES} lines in {took:.1?}; {before} KiB of memory before, {after} KiB after");
+    assert!(after < before + MORE_KIB_MAX, "memory is not bounded");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn twenty_follow_at_once() {
+    let Some(lab) = Lab::started("").await else { return };
+    let count = LINES / FOLLOWERS;
+    let mut followers = Vec::new();
+    for number in 0..FOLLOWERS {
+        let mut events = follower(&lab, &format!("ready{number}")).await;
+        followers.push(tokio::spawn(async move { all(&mut events, "many", count).await }));
+    }
+    let pid = main_pid(SUPERVISOR).await.expect("it runs");
+    let before = rss_kib(pid).expect("memory");
+    flood("many", count).await;
+    for follower in followers {
+        follower.await.expect("a follower");
+    }
+    let after = rss_kib(pid).expect("memory");
+    println!("{FOLLOWERS} followers: {before} KiB of memory before {count} lines, {after} after");
+    assert!(after < before + MORE_KIB_MAX, "memory is not bounded");
+}
+
+/// Somebody who follows from now on, and has seen that it is so.
+async fn follower(lab: &Lab, name: &str) -> Events {
+    let mut events = Events::open(&lab.overseer(), "/supervisor/logs?lines=0", None).await;
+    flood(name, 1).await;
+    events.until(|line| number(line, name).is_some()).await;
+    events
+}
+
+#[tokio::test]
+async fn cut_off_two_hundred_times_nothing_is_lost_or_doubled() {
+    let Some(lab) = Lab::started("").await else { return };
+    let who = lab.overseer();
+    let events = follower(&lab, "first").await;
+    let mut after = events.last_id.clone();
+    drop(events);
+    let count = 20_000;
+    flood("cut", count).await;
+    let (mut next, mut cuts) = (1, 0);
+    // From a fixed sequence, so that a failure can be looked at again.
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    while next <= count {
+        let mut events = Events::open(&who, "/supervisor/logs", after.as_deref()).await;
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let take = 1 + (random >> 33) as usize % (2 * count / CUTS);
+        let mut taken = 0;
+        while taken < take && next <= count {
+            let line = events.next().await.expect("the stream goes on");
+            if let Some(number) = number(&line, "cut") {
+                assert_eq!(number, next, "lost, doubled or out of order after {cuts} cuts");
+                next += 1;
+                taken += 1;
+            }
+        }
+        after = events.last_id.clone();
+        cuts += 1;
+    }
+    println!("{count} lines in {cuts} pieces");
+    assert!(cuts >= CUTS / 2, "{cuts}");
+    // All that was followed live is the same as what is read at once.
+    let whole = lines(&who, "lines=5000&grep=^cut%20").await;
+    let numbers: Vec<usize> = whole.iter().filter_map(|line| number(line, "cut")).collect();
+    assert_eq!(numbers, (count - 4999..=count).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn rotation_and_vacuum_do_not_disturb_a_follower() {
+    let Some(lab) = Lab::started("").await else { return };
+    let mut events = follower(&lab, "begin").await;
+    let count = 30_000;
+    let following = tokio::spawn(async move { all(&mut events, "turn", count).await });
+    flood("turn", count).await;
+    for round in 0..5 {
+        // The lab does this as root for whoever rings (scripts/systemd-lab).
+        let bell = PathBuf::from(format!("/run/lab-journal/{round}"));
+        std::fs::write(&bell, "").expect("rung");
+        eventually("rotated and vacuumed", async || (!bell.exists()).then_some(())).await;
+    }
+    following.await.expect("the follower");
+}
+
+#[tokio::test]
+async fn a_line_is_there_as_soon_as_it_is_written() {
+    let Some(lab) = Lab::started("").await else { return };
+    let mut events = Events::open(&lab.overseer(), "/supervisor/logs?lines=0", None).await;
+    let mut late = Vec::new();
+    for round in 0..100 {
+        let name = format!("late{round}");
+        flood(&name, 1).await;
+        let line = events.until(|line| number(line, &name).is_some()).await;
+        let seen = wire::Timestamp::now().as_millis();
+        let written = line["time"].as_str().and_then(wire::Timestamp::parse).expect("a time");
+        late.push((seen - written.as_millis()) as f64 / 1e3);
+    }
+    let (middle, most) = middle_and_most(late);
+    println!("from when journald took it: median {middle:.4} s, at most {most:.4} s");
+    assert!(middle <= 0.05);
+}
