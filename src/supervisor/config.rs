@@ -123,6 +123,7 @@ pub(crate) async fn change(
         settings::change(&path, &Asked { values: &values, only_if, known_models, dry_run })
     });
     let changed = changing.await?.map_err(|error| refusal(app, error))?;
+    app.state.told().await;
     let runs = app.state.unit(SERVER).status.active;
     let runs = !matches!(runs.as_str(), "" | "inactive" | "deactivating");
     let mut outcome = Outcome {

@@ -13,6 +13,8 @@ pub(crate) const AGENT_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) const AGENTS_MAX: usize = 128;
 /// For the manager to tell of the units after we began.
 pub(crate) const TOLD_LIMIT: Duration = Duration::from_secs(2);
+/// For what the manager signals to catch up with what it answers.
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_millis(500);
 /// Between two looks at what units use.
 pub(crate) const MEASURE_PAUSE: Duration = Duration::from_secs(1);
 /// Before a manager that went away is looked for again.

@@ -117,6 +117,9 @@ struct Telling {
     feed: Feed,
     /// Bytes that may yet be told.
     left: usize,
+    /// When it was asked for, in microseconds since 1970: what is said from then on is told,
+    /// also if it is in the log before that is opened.
+    asked_us: u64,
 }
 
 /// Why telling ended before the lines did.
@@ -144,7 +147,9 @@ impl Telling {
         let Asked { wanted, last, grep } = asked;
         let left = if form == Form::Events { usize::MAX } else { EXPORT_BYTES_MAX };
         let teller = Teller::new(redactor, grep, form);
-        Telling { source: source.clone(), wanted, last, teller, feed, left }
+        let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let asked_us = u64::try_from(asked.as_micros()).unwrap_or(u64::MAX);
+        Telling { source: source.clone(), wanted, last, teller, feed, left, asked_us }
     }
 
     async fn run(mut self) {
@@ -188,18 +193,19 @@ impl Telling {
 
     /// The last lines in their order; after them `wanted` goes on where they end.
     async fn tell_last(&mut self, count: usize) -> Result<(), End> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut reader = self.source.open(&Wanted { backwards: true, ..self.wanted.clone() })?;
-        let (mut looked_at, mut bytes) = (0, 0);
+        let (mut looked_at, mut bytes, mut old) = (0, 0, 0);
         let mut kept: Vec<Vec<u8>> = Vec::new();
         let mut keep = |entry: &Entry| {
             looked_at += 1;
+            let new = self.wanted.follow && entry.time_us.is_some_and(|at| at >= self.asked_us);
             let mut out = Vec::new();
-            if kept.len() < count && self.teller.tell(entry, &mut out) {
+            if (new || old < count) && self.teller.tell(entry, &mut out) {
                 bytes += out.len();
                 kept.push(out);
+                old += usize::from(!new);
             }
-            kept.len() < count && looked_at < LOOKED_AT_MAX && bytes < KEPT_BYTES_MAX
+            (new || old < count) && looked_at < LOOKED_AT_MAX && bytes < KEPT_BYTES_MAX
         };
         // Asked once at least, so that there is an anchor.
         while let Some(entries) = reader.next().await? {
@@ -210,7 +216,7 @@ impl Telling {
         self.wanted.after = reader.anchor().map(str::to_owned);
         if self.wanted.after.is_none() {
             // There was nothing at all: everything from now on is new.
-            self.wanted.since_us = since.as_micros().try_into().ok();
+            self.wanted.since_us = Some(self.asked_us);
         }
         drop(reader);
         let mut out = Vec::new();
@@ -219,6 +225,10 @@ impl Telling {
             if out.len() >= PIECE_BYTES {
                 self.send(std::mem::take(&mut out)).await?;
             }
+        }
+        if let Some(anchor) = self.wanted.after.as_deref().filter(|_| self.wanted.follow) {
+            // An id without an event: where one goes on who has had no line yet.
+            out.extend_from_slice(format!("id: {anchor}\n\n").as_bytes());
         }
         self.send(out).await
     }

@@ -133,6 +133,10 @@ pub(crate) async fn order(app: &Arc<App>, target: Target, verb: Verb) -> Result<
 async fn carry_out(app: &App, control: &Control, target: Target, mut job: Job) -> Job {
     let begun = Instant::now();
     let done = act(control, target, job.verb).await;
+    if target == Target::Server && control.socket_units() {
+        app.state.settle(control, SERVER_SOCKET).await;
+    }
+    app.state.settle(control, target.unit()).await;
     job.took_ms = u64::try_from(begun.elapsed().as_millis()).ok();
     match done {
         Ok(()) => {

@@ -2,7 +2,7 @@
 //! what no manager signals (memory, processor time) is asked for, when somebody wants to know,
 //! and at most once a second. The manager's word is the truth; nothing here survives us.
 
-use crate::limits::{MEASURE_PAUSE, RECONNECT_PAUSE, TOLD_LIMIT};
+use crate::limits::{MEASURE_PAUSE, RECONNECT_PAUSE, SETTLE_LIMIT, TOLD_LIMIT};
 use crate::suite::{self, AGENTS, Member, PREFIX};
 use crate::words;
 use host::Native;
@@ -87,6 +87,21 @@ impl State {
             alive.then(|| (session.to_owned(), known.clone()))
         });
         agents.collect()
+    }
+
+    /// Waits until what is known of a unit is what the manager says of it now, so that whoever
+    /// asks after an order does not hear how it was before.
+    pub(crate) async fn settle(&self, control: &Control, unit: &str) {
+        let Ok(now) = control.status(unit).await else { return };
+        let mut changes = self.changes.subscribe();
+        let caught_up = changes.wait_for(|_| {
+            let known = self.unit(unit).status;
+            (&known.active, &known.sub) == (&now.active, &now.sub)
+        });
+        if tokio::time::timeout(SETTLE_LIMIT, caught_up).await.is_err() {
+            self.put(unit.to_owned(), now);
+            self.stir();
+        }
     }
 
     /// Wakes when something changed.

@@ -106,27 +106,24 @@ impl Browser {
 
     /// The text that an element shows.
     pub async fn text(&self, css: &str) -> String {
-        let path = format!("/element/{}/text", self.find(css).await);
-        let text = self.tell(Method::GET, &path, Value::Null).await;
+        let text = self.with(css, Method::GET, "text", Value::Null).await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Clicks as a person does: what is not to be seen cannot be clicked.
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
         // To the middle: at an edge something that stays in place may lie above it.
-        let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' });";
-        self.run_with(script, json!([{ ELEMENT: element }])).await;
-        let path = format!("/element/{element}/click");
-        self.tell(Method::POST, &path, json!({})).await;
+        let script = "document.querySelector(arguments[0])\
+                      .scrollIntoView({ block: 'center', behavior: 'instant' });";
+        self.until(css, &format!("document.querySelector(`{css}`)")).await;
+        self.run_with(script, json!([css])).await;
+        self.with(css, Method::POST, "click", json!({})).await;
     }
 
-    /// Types into an element, after what is in it, or in its place.
+    /// Types into an element, in the place of what is in it.
     pub async fn fill(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        self.tell(Method::POST, &format!("/element/{element}/clear"), json!({})).await;
-        let body = json!({ "text": text });
-        self.tell(Method::POST, &format!("/element/{element}/value"), body).await;
+        self.with(css, Method::POST, "clear", json!({})).await;
+        self.with(css, Method::POST, "value", json!({ "text": text })).await;
     }
 
     /// Presses a key in whatever has the focus, by its code in WebDriver.
@@ -137,14 +134,24 @@ impl Browser {
         self.tell(Method::POST, "/actions", json!({ "actions": actions })).await;
     }
 
-    async fn find(&self, css: &str) -> String {
-        let found = eventually(css, async || {
+    /// Does something with an element. One that the page is making anew is looked for again.
+    async fn with(&self, css: &str, method: Method, what: &str, body: Value) -> Value {
+        let find = json!({ "using": "css selector", "value": css });
+        eventually(&format!("{what} {css}"), async || {
             let path = format!("/session/{}/element", self.session);
-            let body = json!({ "using": "css selector", "value": css });
-            let answer = self.caller.post(&path, &body).await;
-            (answer.status == 200).then(|| answer.json()["value"][ELEMENT].clone())
-        });
-        found.await.as_str().expect("a reference").to_owned()
+            let found = self.caller.post(&path, &find).await;
+            let element = found.json()["value"][ELEMENT].as_str()?.to_owned();
+            let path = format!("{path}/{element}/{what}");
+            let answer = match method {
+                Method::GET => self.caller.get(&path).await,
+                _ => self.caller.send(method.clone(), &path, &body).await,
+            };
+            let value = answer.json()["value"].clone();
+            let stale = answer.status == 404;
+            assert!(stale || answer.status == 200, "{what} {css}: {}", value["message"]);
+            (!stale).then_some(value)
+        })
+        .await
     }
 
     /// Makes the page so wide and high, in CSS pixels.

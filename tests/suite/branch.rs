@@ -24,7 +24,7 @@ async fn a_restart_asked_for_by_an_agent_works_and_its_turn_goes_on() {
     let status = status_when(&lab, "the agent", |s| s["agents"][0]["session"] == *session).await;
     let shown = &status["agents"][0];
     assert_eq!(shown["pid"].as_u64(), agent.map(u64::from));
-    assert!(shown["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{shown}");
+    assert!(shown["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{shown}");
     assert!(shown["since"].is_string(), "{shown}");
 
     let resumed = go_on(&lab.local(), &session, stream).await;

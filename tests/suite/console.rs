@@ -98,6 +98,7 @@ async fn a_crash_is_seen_live_and_orders_are_given_by_click() {
     // One order at a time.
     is(&browser, "#job-outcome", "done").await;
     browser.click("[data-action=start]").await;
+    confirm(&browser).await;
     state(&browser, "running").await;
     no_complaints(&browser, &[]).await;
 }
@@ -149,6 +150,7 @@ async fn the_configuration_is_edited_refused_and_undone() {
     confirm(&browser).await;
     let written = async || says("agents_live_max: 12").then_some(());
     eventually("it is written", written).await;
+    is(&browser, "#job-outcome", "done").await;
 
     // Stands for any reason for which a server does not come up.
     let refuses = format!("! grep -q 'agents_live_max: 13' {}", file.display());

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 pub(crate) struct Events {
     body: Incoming,
     rest: Vec<u8>,
-    ready: VecDeque<(Option<String>, Value)>,
+    ready: VecDeque<(Option<String>, Option<Value>)>,
     /// The last id that was seen.
     pub(crate) last_id: Option<String>,
 }
@@ -37,13 +37,18 @@ impl Events {
 
     /// The next event; None at the end of the stream, in order or not.
     pub(crate) async fn next(&mut self) -> Option<Value> {
-        while self.ready.is_empty() {
-            let data = self.body.frame().await?.ok()?.into_data().ok()?;
-            self.take(&data);
+        loop {
+            while self.ready.is_empty() {
+                let data = self.body.frame().await?.ok()?.into_data().ok()?;
+                self.take(&data);
+            }
+            let (id, event) = self.ready.pop_front()?;
+            self.last_id = id.or(self.last_id.take());
+            // An id alone is a place to go on from.
+            if event.is_some() {
+                return event;
+            }
         }
-        let (id, event) = self.ready.pop_front()?;
-        self.last_id = id.or(self.last_id.take());
-        Some(event)
     }
 
     /// The next event for which this is so.
@@ -65,9 +70,10 @@ impl Events {
         let text = String::from_utf8(whole).expect("events are text");
         for frame in text.split("\n\n") {
             let line = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
-            if let Some(data) = line("data: ") {
-                let event = serde_json::from_str(data).expect("an event is JSON");
-                self.ready.push_back((line("id: ").map(str::to_owned), event));
+            let event = line("data: ").map(|data| serde_json::from_str(data).expect("JSON"));
+            let id = line("id: ").map(str::to_owned);
+            if id.is_some() || event.is_some() {
+                self.ready.push_back((id, event));
             }
         }
     }

@@ -101,7 +101,7 @@ async fn get_status_returns_supervisor_uptime_and_main_server_health() {
     let server = unit(&status, SERVICE);
     assert_eq!(server["file"], "same");
     assert_eq!(server["pid"].as_u64(), main_pid(SERVICE).await.map(u64::from));
-    assert!(server["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{server}");
+    assert!(server["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{server}");
     assert!(server["tasks"].as_u64().is_some_and(|tasks| tasks > 0), "{server}");
     let listens = &unit(&status, "parachute.socket")["listens"];
     assert!(listens.as_array().expect("a list").contains(&json!("127.0.0.1:3333")), "{listens}");

@@ -74,6 +74,7 @@ export function stream(path, hears) {
           if (closed) return;
           wait = AGAIN_MS_MIN;
           if (id !== null) follower.last = id;
+          if (data === null) return; // Only a place to go on from.
           try {
             hears.event(data);
           } catch (error) {
@@ -115,7 +116,7 @@ async function read(body, cut, tell) {
     for (const raw of lines) {
       const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
       if (line === "") {
-        if (data.length) tell(id, data.join("\n"));
+        if (data.length || id !== null) tell(id, data.length ? data.join("\n") : null);
         [data, id] = [[], null];
       } else if (line.startsWith("data:")) data.push(line.slice(line[5] === " " ? 6 : 5));
       else if (line.startsWith("id:")) id = line.slice(line[3] === " " ? 4 : 3);

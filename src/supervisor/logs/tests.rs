@@ -66,11 +66,15 @@ impl Stream {
         loop {
             if let Some((event, rest)) = self.rest.split_once("\n\n") {
                 let id = event.lines().find_map(|line| line.strip_prefix("id: "));
-                let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-                let event =
-                    (id.unwrap_or_default().to_owned(), serde_json::from_str(data).unwrap());
+                let id = id.unwrap_or_default().to_owned();
+                let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+                let data = data.map(|data| serde_json::from_str(data).unwrap());
                 self.rest = rest.to_owned();
-                return Some(event);
+                match data {
+                    Some(data) => return Some((id, data)),
+                    // A place to go on from, and no line.
+                    None => continue,
+                }
             }
             let piece = self.body.frame().await?.unwrap().into_data().unwrap();
             self.rest.push_str(std::str::from_utf8(&piece).unwrap());
