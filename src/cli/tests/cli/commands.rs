@@ -1,6 +1,6 @@
 //! Every other command.
 
-use crate::run::{House, Ran, SESSION};
+use crate::run::{House, Ran, SESSION, lay};
 use crate::stub::Answer;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -282,8 +282,7 @@ fn in_the_foreground_the_program_becomes_the_one_beside_it() {
     let house = House::new();
     let beside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let program = beside.path().join("parachute");
-    // No copy: a file just written may still be open in a child of another test's thread.
-    std::fs::hard_link(env!("CARGO_BIN_EXE_parachute"), &program).unwrap();
+    lay(&program);
     for name in ["server", "supervisor"] {
         symlink("/bin/sh", beside.path().join(format!("parachute-{name}"))).unwrap();
         let mut command = house.command_of(&program, &["--vault", "/my/vault", name, "-f"]);

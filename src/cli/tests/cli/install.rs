@@ -1,7 +1,7 @@
 //! `parachute supervisor install` and `uninstall`, without a service manager: the files.
 #![cfg(target_os = "linux")]
 
-use crate::run::{House, Ran};
+use crate::run::{House, Ran, lay};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -27,8 +27,7 @@ impl Home {
         let house = House::lasting();
         let bin = house.path("bin");
         fs::create_dir(&bin).unwrap();
-        // No copy: a file just written may still be open in a child of another test's thread.
-        fs::hard_link(env!("CARGO_BIN_EXE_parachute"), bin.join("parachute")).unwrap();
+        lay(&bin.join("parachute"));
         for name in ["parachute-server", "parachute-agent", "parachute-supervisor"] {
             symlink("/bin/true", bin.join(name)).unwrap();
         }

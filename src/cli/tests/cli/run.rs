@@ -16,6 +16,15 @@ const RUNTIME: &str = match cfg!(target_os = "macos") {
     false => "run/parachute",
 };
 
+/// Puts the program at another place, for what it looks for beside itself. A link where that can
+/// be: a file just written may still be open in a child of another test's thread, and is then not
+/// run. Where the place is of another file system, as under scripts/test, each test is a process.
+pub(crate) fn lay(program: &std::path::Path) {
+    let built = env!("CARGO_BIN_EXE_parachute");
+    let linked = std::fs::hard_link(built, program);
+    linked.or_else(|_| std::fs::copy(built, program).map(drop)).unwrap();
+}
+
 /// A home with a runtime folder, removed at the end.
 pub(crate) struct House {
     dir: TempDir,

@@ -39,6 +39,7 @@ impl Installed {
         fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir_all(home.join(".claude/projects")).unwrap();
         fs::write(home.join(".claude/projects/t.jsonl"), "{}").unwrap();
+        std::os::unix::fs::symlink("/bin/true", bin.path().join("parachute-supervisor")).unwrap();
         let installed = Installed { home, bin };
         installed.install(&["--vault", installed.vault().to_str().unwrap()]);
         installed
