@@ -4,20 +4,22 @@
 //!
 //! What is secret in them is not judged here; whoever shows an entry has to.
 
-mod bell;
 mod chain;
 mod entry;
 mod files;
+mod journal;
 mod journalctl;
 mod lines;
+mod live;
+mod long;
 mod past;
 
-pub use bell::Journal;
+pub use journal::Journal;
 
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// Longest entry as the journal writes it, or line of a file, that is kept, in bytes.
+/// Longest entry of the journal, or line of a file, that is kept, in bytes.
 const LINE_BYTES_MAX: usize = 1 << 20;
 /// Of one message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -59,7 +61,8 @@ pub struct Wanted {
     pub units: Vec<String>,
     /// All agents, those to come among them.
     pub agents: bool,
-    /// Only what is about this session. With `agents` also everything its agent's unit says.
+    /// Only what is about this session, and everything its agent's unit says, if that is one of
+    /// the units.
     pub session: Option<String>,
     /// Only what is about this turn.
     pub turn: Option<String>,
@@ -121,7 +124,7 @@ pub enum LogError {
          and the user's name, then log in again)"
     )]
     NoAccess {
-        /// In the words of journalctl.
+        /// In what way.
         said: String,
     },
     /// journalctl could not be started.
@@ -138,6 +141,15 @@ pub enum LogError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl Wanted {
+    /// The unit of the agent of the one session that is wanted, where all it says is.
+    fn own_agent(&self) -> Option<String> {
+        let unit = format!("{AGENT_UNIT}{}.service", self.session.as_ref()?);
+        let wanted = self.turn.is_none() && (self.agents || self.units.contains(&unit));
+        wanted.then_some(unit)
+    }
 }
 
 impl Source {
@@ -162,10 +174,9 @@ impl Source {
             return Err(LogError::Unlawful("this is no place in the log"));
         }
         let (known, boots) = match self {
-            Source::Journal(_) => (
-                place.is_none_or(journalctl::is_cursor),
-                wanted.boot.as_deref().map(journalctl::is_boot),
-            ),
+            Source::Journal(_) => {
+                (place.is_none_or(live::is_cursor), wanted.boot.as_deref().map(journalctl::is_boot))
+            }
             Source::Files(_) => {
                 (place.is_none_or(chain::is_cursor), wanted.boot.as_ref().map(|_| false))
             }
@@ -189,7 +200,7 @@ impl Source {
         self.check(wanted)?;
         Ok(Reader(match self {
             Source::Journal(journal) => {
-                Kind::Journal(Box::new(journalctl::Reading::new(journal, wanted)?))
+                Kind::Journal(Box::new(live::Reading::new(journal, wanted)?))
             }
             Source::Files(files) if wanted.backwards => {
                 Kind::Past(Box::new(past::Reading::new(files, wanted)?))
@@ -203,7 +214,7 @@ impl Source {
 pub struct Reader(Kind);
 
 enum Kind {
-    Journal(Box<journalctl::Reading>),
+    Journal(Box<live::Reading>),
     Files(Box<files::Reading>),
     Past(Box<past::Reading>),
 }

@@ -128,8 +128,12 @@ async fn requests() -> io::Result<Vec<Row>> {
 
 /// Has a unit of the suite write so many lines at full speed, and waits for the last.
 fn flood(name: &str, count: usize) -> io::Result<()> {
-    let script =
-        format!("seq -f '{name} %.0f of a line that is about as long as most are' {count}");
+    // By the shell itself, and it stays a while: journald asks the kernel of which unit a process
+    // is that has written, and learns nothing of one that is gone.
+    let line = "of a line that is about as long as most are";
+    let script = format!(
+        "i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo \"{name} $i {line}\"; done; sleep 1"
+    );
     let run = ["--user", "--quiet", "--collect", "--wait", "--slice", SLICE, "sh", "-c", &script];
     let ran = Command::new("systemd-run").args(run).status()?;
     if ran.success() { Ok(()) } else { Err(io::Error::other("systemd-run failed")) }

@@ -32,7 +32,7 @@ async fn state(browser: &Browser, wanted: &str) {
 
 /// Waits until an element shows a text.
 async fn shows(browser: &Browser, css: &str, text: &str) {
-    let seen = format!("document.querySelector(`{css}`).innerText.includes('{text}')");
+    let seen = format!("document.querySelector(`{css}`)?.innerText.includes('{text}')");
     browser.until(&format!("{css} shows {text}"), &seen).await;
 }
 

@@ -17,8 +17,11 @@ const MORE_KIB_MAX: u64 = 32 * 1024;
 
 /// A unit within the agents' slice that writes so many numbered lines at full speed.
 async fn flood(name: &str, count: usize) {
-    // A process that is gone before journald looks at it has no unit in the journal.
-    let script = format!("seq -f '{name} %.0f' 1 {count}; sleep 1");
+    // By the shell itself, and it stays a while: journald asks the kernel of which unit a process
+    // is that has written, and learns nothing of one that is gone.
+    let script = format!(
+        "i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo \"{name} $i\"; done; sleep 1"
+    );
     let unit = format!("--unit=parachute-{name}");
     let (slice, arguments) = ("--slice=parachute-agents.slice", ["sh", "-c", &script]);
     let asked = ["--user", "--quiet", "--collect", &unit, slice];

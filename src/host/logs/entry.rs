@@ -1,47 +1,194 @@
-//! One entry of the journal as `journalctl -o json` writes it, one object on a line, by
-//! systemd's "Journal JSON Format". A field is a text; a list of byte values where it is not
-//! all printable UTF-8; null where it is too long; a list of these where it came several times.
+//! One entry of the journal as `journalctl -o export` writes it, by systemd's "Journal Export
+//! Format": fields as `NAME=value` on lines, or, where the value is not all printable UTF-8 in
+//! one line, the name on a line, its length in eight bytes, the value; an empty line ends it.
+//! (`-o json` says the same, and costs journalctl four times as much.)
 
 use super::{AGENT_UNIT, Entry, FIELD_BYTES_MAX, FIELDS_MAX, MESSAGE_BYTES_MAX};
 use crate::log::PREFIX;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::fmt;
 
-/// An entry, and whether it is the manager's own word about a unit.
+/// The fields of an entry that are of interest, as they were written.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Read {
-    pub(super) entry: Entry,
-    pub(super) by_manager: bool,
+pub(super) struct Raw<'a> {
+    pub(super) cursor: &'a [u8],
+    time: &'a [u8],
+    /// What was said, perhaps several times.
+    messages: Vec<&'a [u8]>,
+    priority: &'a [u8],
+    pid: &'a [u8],
+    /// Its name for itself, and the kernel's.
+    program: &'a [u8],
+    command: &'a [u8],
+    /// The unit of the process that said it.
+    pub(super) by: &'a [u8],
+    /// The unit that the manager speaks of.
+    pub(super) about: &'a [u8],
+    /// The slice of the process's unit.
+    pub(super) slice: &'a [u8],
+    /// The user who ran the process.
+    uid: &'a [u8],
+    /// The boot's id.
+    pub(super) boot: &'a [u8],
+    session: &'a [u8],
+    pub(super) turn: &'a [u8],
+    /// Our own other fields, without the prefix.
+    own: Vec<(&'a [u8], &'a [u8])>,
 }
 
-/// Reads a line; `None` for one that is no entry.
-pub(super) fn read(line: &[u8]) -> Option<Read> {
-    serde_json::from_slice(line).ok()
+/// How far a piece of the journal goes.
+pub(super) enum Piece<'a> {
+    /// An entry, and the bytes that it takes.
+    Entry(Box<Raw<'a>>, usize),
+    /// Not a whole one.
+    Part,
 }
 
-/// What is said of an entry that is too long to be kept, of which `head` is the beginning.
-pub(super) fn too_long(head: &[u8]) -> Entry {
-    const NAME: &[u8] = br#""__CURSOR":""#;
-    let cursor = head.windows(NAME.len()).position(|name| name == NAME).and_then(|at| {
-        let rest = &head[at + NAME.len()..];
-        let end = rest.iter().position(|b| *b == b'"')?;
-        std::str::from_utf8(&rest[..end]).ok()
-    });
-    let message = format!(
-        "(an entry of more than {} KiB, which is not shown; journalctl has it)",
-        super::LINE_BYTES_MAX / 1024
-    );
-    Entry { cursor: cursor.unwrap_or_default().to_owned(), message, ..Entry::default() }
+/// One field's name and value, and what comes after it; no name: the end of the entry.
+fn field(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let end = bytes.iter().position(|b| *b == b'\n')?;
+    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+    if let Some(at) = line.iter().position(|b| *b == b'=') {
+        return Some((&line[..at], &line[at + 1..], rest));
+    }
+    if line.is_empty() {
+        return Some((line, line, rest));
+    }
+    let (length, rest) = rest.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let value = rest.get(..length)?;
+    Some((line, value, rest.get(length + 1..)?))
+}
+
+/// Reads the entry at the beginning of `bytes`.
+pub(super) fn read(bytes: &[u8]) -> Piece<'_> {
+    let mut raw = Box::new(Raw::default());
+    let mut rest = bytes;
+    loop {
+        let Some((name, value, after)) = field(rest) else {
+            return Piece::Part;
+        };
+        rest = after;
+        if name.is_empty() {
+            return Piece::Entry(raw, bytes.len() - rest.len());
+        }
+        raw.take(name, value);
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn take(&mut self, name: &'a [u8], value: &'a [u8]) {
+        let once = match name {
+            b"__CURSOR" => &mut self.cursor,
+            b"__REALTIME_TIMESTAMP" => &mut self.time,
+            b"PRIORITY" => &mut self.priority,
+            b"SYSLOG_IDENTIFIER" => &mut self.program,
+            b"USER_UNIT" => &mut self.about,
+            b"_BOOT_ID" => &mut self.boot,
+            b"_COMM" => &mut self.command,
+            b"_PID" => &mut self.pid,
+            b"_SYSTEMD_USER_SLICE" => &mut self.slice,
+            b"_SYSTEMD_USER_UNIT" => &mut self.by,
+            b"_UID" => &mut self.uid,
+            b"MESSAGE" => return self.messages.push(value),
+            _ => {
+                let own = name.strip_prefix(PREFIX.as_bytes()).and_then(|n| n.strip_prefix(b"_"));
+                match own {
+                    Some(b"SESSION") => &mut self.session,
+                    Some(b"TURN") => &mut self.turn,
+                    Some(own) if self.own.len() < FIELDS_MAX => return self.own.push((own, value)),
+                    _ => return,
+                }
+            }
+        };
+        if once.is_empty() {
+            *once = value;
+        }
+    }
+
+    /// Forgets what was said before the last.
+    pub(super) fn last_message_only(&mut self) {
+        self.messages.drain(..self.messages.len().saturating_sub(1));
+    }
+
+    /// The unit that it belongs to.
+    fn unit(&self) -> &'a [u8] {
+        if self.about.is_empty() { self.by } else { self.about }
+    }
+
+    /// The session it is about: by its own word, or because the session's agent said it.
+    pub(super) fn session(&self) -> &'a [u8] {
+        if self.session.is_empty() { session_of(self.unit()) } else { self.session }
+    }
+
+    pub(super) fn priority(&self) -> Option<u8> {
+        number(self.priority).filter(|level| *level <= 7)
+    }
+
+    pub(super) fn uid(&self) -> Option<u32> {
+        number(self.uid)
+    }
+
+    /// The entry as it is given to others.
+    pub(super) fn entry(&self) -> Entry {
+        let some = |bytes: &[u8]| Some(text(bytes, FIELD_BYTES_MAX)).filter(|t| !t.is_empty());
+        let mut entry = Entry {
+            cursor: text(self.cursor, FIELD_BYTES_MAX),
+            time_us: number(self.time),
+            unit: some(self.unit()),
+            priority: self.priority(),
+            pid: number(self.pid),
+            program: some(self.program).or_else(|| some(self.command)),
+            session: some(self.session()),
+            turn: some(self.turn),
+            message: match self.messages[..] {
+                [] => String::new(),
+                [one] => text(one, MESSAGE_BYTES_MAX),
+                ref several => text(&several.join(&b'\n'), MESSAGE_BYTES_MAX),
+            },
+            fields: serde_json::Map::new(),
+        };
+        for (name, value) in &self.own {
+            let name = text(name, FIELD_BYTES_MAX).to_ascii_lowercase();
+            let value = Value::String(text(value, FIELD_BYTES_MAX));
+            match entry.fields.get_mut(&name) {
+                None => drop(entry.fields.insert(name, value)),
+                Some(Value::Array(list)) => list.push(value),
+                Some(first) => *first = Value::Array(vec![first.take(), value]),
+            }
+        }
+        entry
+    }
+}
+
+fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// The session whose agent a unit is; empty for others.
+fn session_of(unit: &[u8]) -> &[u8] {
+    let session = unit.strip_prefix(AGENT_UNIT.as_bytes());
+    session.and_then(|session| session.strip_suffix(b".service")).unwrap_or_default()
 }
 
 /// The text in bytes that some program wrote: what is not UTF-8 replaced, the sequences by
-/// which terminals are coloured or commanded taken out, other control characters replaced.
-pub(super) fn printable(bytes: &[u8]) -> String {
+/// which terminals are coloured or commanded taken out, other control characters replaced; of
+/// `max` bytes, with a word about the rest.
+pub(super) fn text(bytes: &[u8], max: usize) -> String {
+    let printed = printable(bytes);
+    if printed.len() <= max {
+        return printed.into_owned();
+    }
+    let end = printed.floor_char_boundary(max);
+    format!("{} … ({} bytes more)", &printed[..end], printed.len() - end)
+}
+
+fn printable(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
-    if !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
-        return text.into_owned();
+    // Of the bytes that begin a control character none stands for anything else but C2.
+    let suspicious = |b: u8| b < 0x20 && b != b'\n' && b != b'\t' || b == 0x7f || b == 0xc2;
+    if !text.bytes().any(suspicious) {
+        return text;
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -55,7 +202,7 @@ pub(super) fn printable(bytes: &[u8]) -> String {
             _ => out.push(c),
         }
     }
-    out
+    out.into()
 }
 
 /// What follows an escape character, by ECMA-48.
@@ -73,216 +220,6 @@ fn pass_over(chars: &mut std::str::Chars<'_>) {
             });
         }
         _ => {}
-    }
-}
-
-/// At most so many bytes of a text, with a word about the rest.
-pub(super) fn bounded(text: Cow<'_, str>, max: usize) -> String {
-    if text.len() <= max {
-        return text.into_owned();
-    }
-    let end = text.floor_char_boundary(max);
-    format!("{} … ({} bytes more)", &text[..end], text.len() - end)
-}
-
-impl<'de> Deserialize<'de> for Read {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Read, D::Error> {
-        from.deserialize_map(Fields)
-    }
-}
-
-struct Fields;
-
-impl<'de> Visitor<'de> for Fields {
-    type Value = Read;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fields of an entry")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
-        let mut entry = Entry::default();
-        // Those of which the better one counts, in whatever order they come.
-        let (mut said_by, mut about, mut command) = (None, None, None);
-        while let Some(name) = map.next_key::<&str>()? {
-            match name {
-                "__CURSOR" => entry.cursor = map.next_value::<Text<'_>>()?.into_string(),
-                "__REALTIME_TIMESTAMP" => entry.time_us = map.next_value::<Text<'_>>()?.number(),
-                "MESSAGE" => {
-                    let text = map.next_value::<Text<'_>>()?;
-                    entry.message = bounded(text.into_lines(), MESSAGE_BYTES_MAX);
-                }
-                "PRIORITY" => {
-                    let level = map.next_value::<Text<'_>>()?.number::<u8>();
-                    entry.priority = level.filter(|level| *level <= 7);
-                }
-                "_PID" => entry.pid = map.next_value::<Text<'_>>()?.number(),
-                "_SYSTEMD_USER_UNIT" => said_by = map.next_value::<Text<'_>>()?.some(),
-                "USER_UNIT" => about = map.next_value::<Text<'_>>()?.some(),
-                "SYSLOG_IDENTIFIER" => entry.program = map.next_value::<Text<'_>>()?.some(),
-                "_COMM" => command = map.next_value::<Text<'_>>()?.some(),
-                _ => match name.strip_prefix(PREFIX).and_then(|name| name.strip_prefix('_')) {
-                    Some("SESSION") => entry.session = map.next_value::<Text<'_>>()?.some(),
-                    Some("TURN") => entry.turn = map.next_value::<Text<'_>>()?.some(),
-                    Some(own) if entry.fields.len() < FIELDS_MAX => {
-                        let value = map.next_value::<Text<'_>>()?;
-                        entry.fields.insert(own.to_ascii_lowercase(), value.into_value());
-                    }
-                    _ => {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                },
-            }
-        }
-        entry.program = entry.program.or(command);
-        let by_manager = said_by.as_deref() == Some("init.scope");
-        entry.unit = about.or(said_by);
-        entry.session = entry.session.or_else(|| session_of(entry.unit.as_deref()?));
-        Ok(Read { entry, by_manager })
-    }
-}
-
-/// The session whose agent a unit is.
-pub(super) fn session_of(unit: &str) -> Option<String> {
-    Some(unit.strip_prefix(AGENT_UNIT)?.strip_suffix(".service")?.to_owned())
-}
-
-/// A field's value.
-enum Text<'a> {
-    One(Cow<'a, str>),
-    Many(Vec<String>),
-}
-
-impl<'a> Text<'a> {
-    fn first(&self) -> &str {
-        match self {
-            Text::One(text) => text,
-            Text::Many(texts) => texts.first().map_or("", |text| text),
-        }
-    }
-
-    fn number<T: std::str::FromStr>(&self) -> Option<T> {
-        self.first().parse().ok()
-    }
-
-    fn into_string(self) -> String {
-        match self {
-            Text::One(text) => bounded(text, FIELD_BYTES_MAX),
-            Text::Many(texts) => {
-                bounded(texts.into_iter().next().unwrap_or_default().into(), FIELD_BYTES_MAX)
-            }
-        }
-    }
-
-    fn some(self) -> Option<String> {
-        Some(self.into_string()).filter(|text| !text.is_empty())
-    }
-
-    fn into_lines(self) -> Cow<'a, str> {
-        match self {
-            Text::One(text) => text,
-            Text::Many(texts) => texts.join("\n").into(),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        match self {
-            Text::One(_) => self.into_string().into(),
-            Text::Many(texts) => {
-                let texts = texts.into_iter().take(FIELDS_MAX);
-                texts.map(|text| bounded(text.into(), FIELD_BYTES_MAX)).collect()
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Text<'de>, D::Error> {
-        from.deserialize_any(AnyText)
-    }
-}
-
-struct AnyText;
-
-impl<'de> Visitor<'de> for AnyText {
-    type Value = Text<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, byte values, a list of texts, or null")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text::One(text.into()))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text::One(text.to_owned().into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
-        Ok(Text::One(number.to_string().into()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Text<'de>, E> {
-        Ok(Text::One("".into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Text<'de>, A::Error> {
-        let mut bytes = Vec::new();
-        let mut texts = Vec::new();
-        while let Some(item) = list.next_element::<Item>()? {
-            match item {
-                Item::Byte(byte) => bytes.push(byte),
-                Item::Text(text) => texts.push(text),
-            }
-        }
-        if texts.is_empty() {
-            return Ok(Text::One(printable(&bytes).into()));
-        }
-        Ok(Text::Many(texts))
-    }
-}
-
-/// What stands in a list: a byte of one value, or one of several values.
-enum Item {
-    Byte(u8),
-    Text(String),
-}
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Item, D::Error> {
-        from.deserialize_any(AnyItem)
-    }
-}
-
-struct AnyItem;
-
-impl<'de> Visitor<'de> for AnyItem {
-    type Value = Item;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a byte value, a text, byte values, or null")
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Item, E> {
-        // What is no byte is no printable character either.
-        Ok(Item::Byte(u8::try_from(number).unwrap_or_default()))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Item, E> {
-        Ok(Item::Text(text.to_owned()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Item, E> {
-        Ok(Item::Text(String::new()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Item, A::Error> {
-        let mut bytes = Vec::new();
-        while let Some(byte) = list.next_element::<u8>()? {
-            bytes.push(byte);
-        }
-        Ok(Item::Text(printable(&bytes)))
     }
 }
 

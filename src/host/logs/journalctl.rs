@@ -1,166 +1,136 @@
-//! A child that reads the journal for us: `journalctl -o json`, its words and its ends. Units
-//! are chosen by matches, not by `-u`, which looks up names with a `*` once, at its start, and
-//! so misses agents that come later.
+//! A child that reads the journal for us, `journalctl -o export`: the words to it, what it
+//! writes, and how it ends. Units are chosen by matches, not by `-u`, which looks up names with
+//! a `*` once, at its start, and so misses agents that come later.
 
-use super::bell::{Bell, Journal};
-use super::entry::{self, Read};
-use super::{AGENT_UNIT, AGENTS_SLICE, Entry, LINE_BYTES_MAX, LogError, READ_BYTES, Wanted};
+use super::entry::{self, Piece, Raw};
+use super::journal::{self, Bell, Files};
+use super::long::Long;
+use super::{AGENTS_SLICE, FIELD_BYTES_MAX, LINE_BYTES_MAX, LogError, READ_BYTES, Wanted};
 use crate::child;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdout};
 
 /// Of what journalctl complains about, in bytes.
 const SAID_BYTES_MAX: usize = 4 * 1024;
-/// How it begins to say that there is nothing it could read.
-const NOTHING_TO_READ: &str = "No journal files were";
+/// What it says when it may read nothing.
+const NO_ACCESS: &str = "insufficient permissions";
 /// Variables that it gets.
 const PASSED_ON: [&str; 4] = ["HOME", "PATH", "TZ", "XDG_RUNTIME_DIR"];
 
-/// A journalctl and what it has written so far.
-pub(super) struct Reading {
-    wanted: Wanted,
-    bell: Option<Arc<Bell>>,
-    /// Reads all files that we may read, and not only those of this user, of which there are
-    /// none for system users and where the journal is kept in memory.
-    wide: bool,
-    child: Running,
-    /// Not yet a whole line.
-    rest: Vec<u8>,
-    /// The rest of this line is passed over.
-    skips: bool,
-    begun: bool,
-    newest: Option<String>,
-    entries: Vec<Entry>,
-}
-
-struct Running {
+/// A journalctl that runs.
+pub(super) struct Running {
     child: Child,
     out: ChildStdout,
     err: Option<ChildStderr>,
     said: Vec<u8>,
+    follows: bool,
+    files: Files,
+    /// Not yet a whole entry.
+    rest: Vec<u8>,
+    /// An entry of which the rest is passed over.
+    long: Option<Long>,
 }
 
-impl Reading {
-    pub(super) fn new(journal: &Journal, wanted: &Wanted) -> Result<Reading, LogError> {
-        let follows = wanted.follow && !wanted.backwards;
-        let bell = if follows { journal.bell() } else { None };
-        let child = Running::start(wanted, bell.as_deref(), false)?;
-        Ok(Reading {
-            wanted: wanted.clone(),
-            bell,
-            wide: false,
-            child,
-            rest: Vec::new(),
-            skips: false,
-            begun: false,
-            newest: None,
-            entries: Vec::new(),
+impl Running {
+    /// One that shows what there is of `wanted`, and ends. Its `follow` is of no account here.
+    pub(super) fn looking_back(wanted: &Wanted) -> Result<Running, LogError> {
+        let files = journal::files()?;
+        let uid = (files == Files::System).then(crate::own_uid);
+        Running::start(files, None, [options(wanted), matches(wanted, uid)].concat())
+    }
+
+    /// One that shows everything there is and will be since then, of all units: see `live.rs`.
+    pub(super) fn following(bell: Option<&Bell>, since_us: u64) -> Result<Running, LogError> {
+        // Without the second it would show the last ten entries only, without the third those
+        // of this boot; the journals that we give it are all of this machine.
+        let words = ["--follow", "--no-tail", "--merge"].map(str::to_owned).to_vec();
+        let since = vec![format!("--since={}", point(since_us))];
+        Running::start(journal::files()?, bell, [words, since].concat())
+    }
+
+    fn start(files: Files, bell: Option<&Bell>, words: Vec<String>) -> Result<Running, LogError> {
+        let mut env = child::passed_on(&PASSED_ON);
+        env.push(("LC_ALL".into(), "C.UTF-8".into()));
+        let mut command = child::command_bound(Path::new("journalctl"), Path::new("/"), env);
+        command.args(["-o", "export", "--no-pager"]);
+        command.arg(if files == Files::Own { "--user" } else { "--system" });
+        if let Some(bell) = bell {
+            command.arg("--directory").arg(bell.folder());
+        }
+        let follows = words.iter().any(|word| word == "--follow");
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(LogError::NoProgram)?;
+        let out = child.stdout.take().expect("asked for above");
+        let err = child.stderr.take();
+        let (said, rest) = (Vec::new(), Vec::new());
+        Ok(Running { child, out, err, said, follows, files, rest, long: None })
+    }
+
+    /// Whether it shows what other users say, too.
+    pub(super) fn shows_others(&self) -> bool {
+        self.files == Files::System
+    }
+
+    /// Gives every entry that one read brings to `each`. False: there are no more. Nothing is
+    /// lost if this is given up while it waits.
+    pub(super) async fn read(&mut self, mut each: impl FnMut(&Raw<'_>)) -> Result<bool, LogError> {
+        let read = loop {
+            self.rest.reserve(READ_BYTES);
+            tokio::select! {
+                read = self.out.read_buf(&mut self.rest) => break read,
+                () = complaint(&mut self.err, &mut self.said) => {}
+            }
+        };
+        if read.map_err(|error| LogError::Broke(error.to_string()))? == 0 {
+            self.ended().await?;
+            return Ok(false);
+        }
+        let bytes = std::mem::take(&mut self.rest);
+        let mut left = &bytes[..];
+        if let Some(long) = &mut self.long {
+            let Some(after) = long.take(left) else {
+                return Ok(true);
+            };
+            left = after;
+            self.long.take().expect("it is there").tell(&mut each);
+        }
+        while let Piece::Entry(raw, length) = entry::read(left) {
+            each(&raw);
+            left = &left[length..];
+        }
+        if left.len() > LINE_BYTES_MAX {
+            self.long.get_or_insert_default().take(left);
+            left = &[];
+        }
+        let done = bytes.len() - left.len();
+        self.rest = bytes;
+        self.rest.drain(..done);
+        Ok(true)
+    }
+
+    /// It has written all it will: fine, unless it was to go on.
+    async fn ended(&mut self) -> Result<(), LogError> {
+        while self.err.is_some() {
+            complaint(&mut self.err, &mut self.said).await;
+        }
+        let status = self.child.wait().await;
+        let status = status.map_err(|error| LogError::Broke(error.to_string()))?;
+        if status.success() && !self.follows {
+            return Ok(());
+        }
+        let said = entry::text(&self.said, FIELD_BYTES_MAX);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        Err(match said.contains(NO_ACCESS) {
+            true => LogError::NoAccess { said },
+            false if said.is_empty() => LogError::Broke(status.to_string()),
+            false => LogError::Broke(said),
         })
     }
-
-    pub(super) fn newest(&self) -> Option<&str> {
-        self.newest.as_deref()
-    }
-
-    pub(super) async fn next(&mut self) -> Result<Option<&[Entry]>, LogError> {
-        self.entries.clear();
-        loop {
-            self.rest.reserve(READ_BYTES);
-            let child = &mut self.child;
-            let read = tokio::select! {
-                read = child.out.read_buf(&mut self.rest) => read,
-                () = complaint(&mut child.err, &mut child.said) => {
-                    if self.child.has_nothing() {
-                        self.widen()?;
-                    }
-                    continue;
-                }
-            };
-            if read.map_err(|error| LogError::Broke(error.to_string()))? == 0 {
-                if !self.child.ended(self.wanted.follow && !self.wanted.backwards).await? {
-                    return Ok(None);
-                }
-                self.widen()?;
-                continue;
-            }
-            self.take();
-            if !self.entries.is_empty() {
-                return Ok(Some(&self.entries));
-            }
-        }
-    }
-
-    /// Starts anew, with whatever we may read.
-    fn widen(&mut self) -> Result<(), LogError> {
-        if self.wide {
-            return Err(LogError::NoAccess { said: self.child.complaints() });
-        }
-        self.wide = true;
-        self.child = Running::start(&self.wanted, self.bell.as_deref(), true)?;
-        Ok(())
-    }
-
-    /// Makes entries of all whole lines.
-    fn take(&mut self) {
-        let bytes = std::mem::take(&mut self.rest);
-        let mut from = 0;
-        while let Some(length) = bytes[from..].iter().position(|b| *b == b'\n') {
-            let line = &bytes[from..from + length];
-            from += length + 1;
-            if !std::mem::take(&mut self.skips) {
-                self.line(line);
-            }
-        }
-        let left = bytes.len() - from;
-        self.rest = bytes;
-        self.rest.drain(..from);
-        if left > LINE_BYTES_MAX || self.skips {
-            if !std::mem::replace(&mut self.skips, true) {
-                let entry = entry::too_long(&self.rest);
-                self.keep(Read { entry, by_manager: false });
-            }
-            self.rest = Vec::new();
-        }
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        // Between entries journalctl says `-- Boot … --`, and `-- No entries --`.
-        if !line.starts_with(b"{") {
-            return;
-        }
-        let read = entry::read(line).unwrap_or_else(|| Read {
-            entry: Entry {
-                message: "(an entry of the journal that cannot be read)".to_owned(),
-                ..Entry::default()
-            },
-            by_manager: false,
-        });
-        self.keep(read);
-    }
-
-    fn keep(&mut self, Read { entry, by_manager }: Read) {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.newest = Some(entry.cursor.clone()).filter(|cursor| !cursor.is_empty());
-            // journalctl begins with the entry itself, or the one after if it is gone.
-            if self.wanted.after.as_deref() == Some(entry.cursor.as_str()) {
-                return;
-            }
-        }
-        if !by_manager || is_ours(&self.wanted, entry.unit.as_deref().unwrap_or_default()) {
-            self.entries.push(entry);
-        }
-    }
 }
 
-/// Whether a unit that the manager speaks of is one that is wanted.
-fn is_ours(wanted: &Wanted, unit: &str) -> bool {
-    wanted.agents && unit.starts_with(AGENT_UNIT) || wanted.units.iter().any(|known| known == unit)
-}
-
-/// Waits for a complaint. Comes never, once the child has closed its standard error.
+/// Waits for a complaint. It never comes, once the child has closed its standard error.
 async fn complaint(err: &mut Option<ChildStderr>, said: &mut Vec<u8>) {
     let Some(open) = err else {
         return std::future::pending().await;
@@ -174,63 +144,14 @@ async fn complaint(err: &mut Option<ChildStderr>, said: &mut Vec<u8>) {
     said.extend_from_slice(&piece[..read.min(room)]);
 }
 
-impl Running {
-    fn start(wanted: &Wanted, bell: Option<&Bell>, wide: bool) -> Result<Running, LogError> {
-        let mut env = child::passed_on(&PASSED_ON);
-        env.push(("LC_ALL".into(), "C.UTF-8".into()));
-        let mut command = child::command_bound(Path::new("journalctl"), Path::new("/"), env);
-        command.args(["-o", "json", "--all", "--no-pager"]);
-        if !wide {
-            command.arg("--user");
-        }
-        if let Some(bell) = bell {
-            command.arg("--directory").arg(bell.folder());
-        }
-        let uid = wide.then(crate::own_uid);
-        command.args(options(wanted)).args(matches(wanted, uid));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(LogError::NoProgram)?;
-        let out = child.stdout.take().expect("asked for above");
-        let err = child.stderr.take();
-        Ok(Running { child, out, err, said: Vec::new() })
-    }
-
-    fn complaints(&self) -> String {
-        let text = entry::printable(&self.said);
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    fn has_nothing(&self) -> bool {
-        let text = String::from_utf8_lossy(&self.said);
-        text.lines().any(|line| line.starts_with(NOTHING_TO_READ))
-    }
-
-    /// It has written all it will. True: it had no files to read.
-    async fn ended(&mut self, follows: bool) -> Result<bool, LogError> {
-        while self.err.is_some() {
-            complaint(&mut self.err, &mut self.said).await;
-        }
-        let status = self.child.wait().await;
-        let status = status.map_err(|error| LogError::Broke(error.to_string()))?;
-        if self.has_nothing() {
-            return Ok(true);
-        }
-        if status.success() && !follows {
-            return Ok(false);
-        }
-        let said = self.complaints();
-        Err(LogError::Broke(if said.is_empty() { status.to_string() } else { said }))
-    }
+fn point(us: u64) -> String {
+    format!("@{}.{:06}", us / 1_000_000, us % 1_000_000)
 }
 
 fn options(wanted: &Wanted) -> Vec<String> {
     let mut list = Vec::new();
-    let point = |us: u64| format!("@{}.{:06}", us / 1_000_000, us % 1_000_000);
     if wanted.backwards {
         list.push("--reverse".to_owned());
-    } else if wanted.follow {
-        // Without the second it would show the last ten entries only.
-        list.extend(["--follow", "--no-tail"].map(str::to_owned));
     }
     if let Some(priority) = wanted.priority {
         list.push(format!("--priority={priority}"));
@@ -239,6 +160,7 @@ fn options(wanted: &Wanted) -> Vec<String> {
         list.push(format!("--boot={boot}"));
     }
     match (&wanted.after, wanted.since_us) {
+        // The entry itself comes first, or the one after if it is gone.
         (Some(cursor), _) => list.push(format!("--cursor={cursor}")),
         (None, Some(us)) => list.push(format!("--since={}", point(us))),
         (None, None) => {}
@@ -250,7 +172,7 @@ fn options(wanted: &Wanted) -> Vec<String> {
 }
 
 /// Groups of matches with `+` between: an entry must fit one group. Within a group the values
-/// of one field are alternatives, and different fields must all fit.
+/// of one field are alternatives, and different fields must all fit. `live::fits` says the same.
 fn matches(wanted: &Wanted, uid: Option<u32>) -> Vec<String> {
     let fields = [("SESSION", &wanted.session), ("TURN", &wanted.turn)];
     let about = fields.iter().filter_map(|(name, value)| {
@@ -271,15 +193,14 @@ fn matches(wanted: &Wanted, uid: Option<u32>) -> Vec<String> {
         let slice = vec![format!("_SYSTEMD_USER_SLICE={AGENTS_SLICE}")];
         groups.push([slice, about.clone()].concat());
         if about.is_empty() {
-            // What the manager says of any unit; `is_ours` picks the agents'.
+            // What the manager says of any unit; `fits` picks the agents'.
             let manager = ["_SYSTEMD_USER_UNIT=init.scope", "SYSLOG_IDENTIFIER=systemd"];
             groups.push(manager.map(str::to_owned).to_vec());
         }
-        if let (Some(session), None) = (&wanted.session, &wanted.turn) {
-            let unit = format!("{AGENT_UNIT}{session}.service");
-            groups.push(vec![format!("_SYSTEMD_USER_UNIT={unit}")]);
-            groups.push(vec![format!("USER_UNIT={unit}")]);
-        }
+    }
+    if let Some(unit) = wanted.own_agent() {
+        groups.push(vec![format!("_SYSTEMD_USER_UNIT={unit}")]);
+        groups.push(vec![format!("USER_UNIT={unit}")]);
     }
     if let Some(uid) = uid {
         for group in &mut groups {
@@ -287,25 +208,6 @@ fn matches(wanted: &Wanted, uid: Option<u32>) -> Vec<String> {
         }
     }
     groups.join(&"+".to_owned())
-}
-
-/// Whether journalctl takes it: parts like `i=1f` with semicolons between, and enough of them.
-pub(super) fn is_cursor(text: &str) -> bool {
-    let mut names = String::new();
-    for part in text.split(';') {
-        let (name, value) = part.split_once('=').unwrap_or_default();
-        let lengths = match name {
-            "s" | "b" => 32..=32,
-            "i" | "m" | "t" | "x" => 1..=16,
-            _ => return false,
-        };
-        if !lengths.contains(&value.len()) || !value.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return false;
-        }
-        names.push_str(name);
-    }
-    let has = |name: char| names.contains(name);
-    has('s') && has('i') || has('b') && has('m') || has('t')
 }
 
 /// `0`, `-1`, an id, or an id with `±n` behind.

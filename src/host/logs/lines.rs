@@ -1,16 +1,15 @@
 //! Lines of log files: what our own programs write where there is no journal (the form of
 //! tracing-subscriber: time, level, target, message), and anything else their children do.
 
-use super::entry::{bounded, printable, session_of};
-use super::{Entry, MESSAGE_BYTES_MAX, Wanted};
-use std::borrow::Cow;
+use super::entry::text as printable;
+use super::{AGENT_UNIT, Entry, MESSAGE_BYTES_MAX, Wanted};
 
 /// Of a line without a level: that of what services write to standard error.
 const USUAL_PRIORITY: u8 = 6;
 
 /// Reads a line of a unit's log; its cursor is the caller's matter.
 pub(super) fn read(unit: &str, bytes: &[u8]) -> Entry {
-    let text = printable(bytes);
+    let text = printable(bytes, MESSAGE_BYTES_MAX);
     let (time_us, rest) = match text.split_once(' ') {
         Some((first, rest)) => match micros(first) {
             Some(us) => (Some(us), rest.trim_start()),
@@ -25,14 +24,18 @@ pub(super) fn read(unit: &str, bytes: &[u8]) -> Entry {
         (Some(_), None) => text.split_once(' ').map_or("", |(_, rest)| rest.trim_start()),
         (None, None) => &text,
     };
+    let agents = || {
+        let session = unit.strip_prefix(AGENT_UNIT)?.strip_suffix(".service")?;
+        Some(session.to_owned())
+    };
     Entry {
         time_us,
         unit: Some(unit.to_owned()),
         priority,
         program: unit.split(['.', '@']).next().map(str::to_owned),
-        session: named(said, "session=").or_else(|| session_of(unit)),
+        session: named(said, "session=").or_else(agents),
         turn: named(said, "turn="),
-        message: bounded(Cow::Borrowed(said), MESSAGE_BYTES_MAX),
+        message: said.to_owned(),
         ..Entry::default()
     }
 }

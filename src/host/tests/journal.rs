@@ -6,9 +6,14 @@
 #![allow(clippy::disallowed_methods, reason = "the test plays the person at the keyboard")]
 
 use parachute_host::logs::{Entry, Journal, LogError, Reader, Source, Wanted};
-use std::collections::BTreeMap;
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::fs;
-use std::path::PathBuf;
+use std::io::Write;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -45,19 +50,86 @@ impl Lab {
     }
 }
 
-/// Runs a program as a unit, to its end; what it writes goes to the journal.
-fn unit(name: &str, words: &[&str]) {
-    let mut command = Command::new("systemd-run");
-    command.args(["--user", "--quiet", "--wait", "--collect", "--unit", name]);
-    assert!(command.args(words).status().unwrap().success(), "{name}");
+/// A unit that has said something and is still there: journald asks the kernel which unit a
+/// process belongs to only after it spoke, and gets no answer for one that is gone.
+struct Unit {
+    name: String,
+    _said: TempDir,
 }
 
-/// Has a unit write an entry with fields of its own.
-fn entry(name: &str, more: &[&str], fields: &[u8]) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), fields).unwrap();
-    let from = format!("--journald={}", file.path().display());
-    unit(name, &[more, &["logger", &from]].concat());
+impl Unit {
+    /// Writes lines to its standard output.
+    fn say(name: &str, more: &[&str], lines: &str) -> Unit {
+        let said = tempfile::tempdir().unwrap();
+        let path = said.path().join("lines");
+        fs::write(&path, lines).unwrap();
+        let script = said.path().join("script");
+        // By the shell itself: a program of its own would be gone too soon.
+        let tell = format!("while read -r line; do echo \"$line\"; done <{}", path.display());
+        fs::write(&script, format!("{tell}; exec sleep infinity")).unwrap();
+        Unit::run(name, more, &["sh", script.to_str().unwrap()], said)
+    }
+
+    /// Writes entries with fields of its own.
+    fn enter(name: &str, more: &[&str], entries: &[&[u8]]) -> Unit {
+        let said = tempfile::tempdir().unwrap();
+        for (number, entry) in entries.iter().enumerate() {
+            fs::write(said.path().join(number.to_string()), entry).unwrap();
+        }
+        let folder = format!("--setenv=ENTRIES={}", said.path().display());
+        let program = std::env::current_exe().unwrap();
+        let program = [program.to_str().unwrap(), "--exact", "stand_in", "--ignored"];
+        let quiet = ["--property=StandardOutput=null", &folder];
+        Unit::run(name, more, &[&quiet[..], &program].concat(), said)
+    }
+
+    fn run(name: &str, more: &[&str], words: &[&str], said: TempDir) -> Unit {
+        let mut command = Command::new("systemd-run");
+        command.args(["--user", "--quiet", "--collect", "--unit", name]).args(more).args(words);
+        assert!(command.status().unwrap().success(), "{name}");
+        Unit { name: name.to_owned(), _said: said }
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        let mut command = Command::new("systemctl");
+        let stopped = command.args(["--user", "stop", &self.name]).status();
+        assert!(stopped.unwrap().success(), "{}", self.name);
+    }
+}
+
+/// What `Unit::enter` runs.
+#[test]
+#[ignore = "it is the program of a unit"]
+fn stand_in() {
+    let Some(folder) = std::env::var_os("ENTRIES") else { return };
+    let journal = UnixDatagram::unbound().unwrap();
+    journal.connect("/run/systemd/journal/socket").unwrap();
+    for number in 0.. {
+        let Ok(entry) = fs::read(Path::new(&folder).join(number.to_string())) else { break };
+        if entry.len() < 100_000 {
+            journal.send(&entry).unwrap();
+        } else {
+            send_as_file(&journal, &entry);
+        }
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// What is too long for a datagram is sent as a file that nobody can change any more.
+fn send_as_file(journal: &UnixDatagram, entry: &[u8]) {
+    let file = rustix::fs::memfd_create("entry", MemfdFlags::ALLOW_SEALING).unwrap();
+    let mut file = fs::File::from(file);
+    file.write_all(entry).unwrap();
+    rustix::fs::fcntl_add_seals(&file, SealFlags::all() - SealFlags::FUTURE_WRITE).unwrap();
+    let files = [file.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&files)));
+    rustix::net::sendmsg(journal, &[], &mut control, SendFlags::empty()).unwrap();
 }
 
 fn flood(name: &str) {
@@ -130,21 +202,22 @@ async fn however_often_one_leaves_the_rest_comes_after_the_cursor() {
 #[tokio::test]
 async fn what_there_is_is_read_backwards_and_then_on() {
     let Some(lab) = Lab::open() else { return };
-    let name = "parachute-test-past.service";
-    unit(name, &["printf", "%s\\n", "one", "two", "three"]);
-    // Written when the unit ends; by then the manager has all of its output read.
-    let wanted = lab.wanted(&[name]);
+    let (name, other) = ("parachute-test-past.service", "parachute-test-on.service");
+    let wanted = lab.wanted(&[name, other]);
+    let mut reader = lab.source.open(&wanted).unwrap();
+    let _unit = Unit::say(name, &[], "one\ntwo\nthree\n");
+    until(&mut reader, "three").await;
     let mut reader = lab.source.open(&Wanted { backwards: true, ..wanted.clone() }).unwrap();
     let mut past = Vec::new();
     while let Some(more) = reader.next().await.unwrap() {
-        past.extend(more.iter().filter(|e| e.program.as_deref() == Some("printf")).cloned());
+        past.extend(more.iter().filter(|e| e.program.as_deref() != Some("systemd")).cloned());
     }
     let anchor = reader.anchor().unwrap().to_owned();
     let said: Vec<&str> = past.iter().map(|entry| entry.message.as_str()).collect();
     assert_eq!(said, ["three", "two", "one"]);
 
     let mut reader = lab.source.open(&Wanted { after: Some(anchor), ..wanted.clone() }).unwrap();
-    unit(name, &["printf", "%s\\n", "four"]);
+    let _entered = Unit::enter(other, &[], &[b"MESSAGE=four\nPRIORITY=6\n"]);
     let heard = until(&mut reader, "four").await;
     assert!(heard.iter().all(|e| !said.contains(&e.message.as_str())), "{heard:?}");
 
@@ -169,19 +242,23 @@ async fn a_session_is_followed_through_all_units_and_agents_to_come() {
 
     let fields =
         "PRIORITY=4\nPARACHUTE_SESSION=test-s\nPARACHUTE_TURN=test-t\nPARACHUTE_ERROR=gone\n";
-    entry(server, &[], b"MESSAGE=none of that\n");
-    entry(server, &[], b"MESSAGE=other\nPARACHUTE_SESSION=test-q\n");
-    entry(server, &[], format!("MESSAGE=begun\n{fields}").as_bytes());
+    let (begun, last) = (format!("MESSAGE=begun\n{fields}"), format!("MESSAGE=last\n{fields}"));
+    let entries: [&[u8]; 3] =
+        [b"MESSAGE=none of that\n", b"MESSAGE=other\nPARACHUTE_SESSION=test-q\n", begun.as_bytes()];
+    let _server = Unit::enter(server, &[], &entries);
+    let mut heard = until(&mut everything, "begun").await;
     let slice = "--slice=parachute-agents.slice";
-    unit(agent, &[slice, "echo", "from the CLI"]);
-    entry(agent, &[slice], format!("MESSAGE=last\n{fields}").as_bytes());
+    let cli = Unit::say(agent, &[slice], "from the CLI\n");
+    heard.extend(until(&mut everything, "from the CLI").await);
+    drop(cli);
+    let _agent = Unit::enter(agent, &[slice], &[last.as_bytes()]);
+    heard.extend(until(&mut everything, "last").await);
 
     let from_cli = |e: &&Entry| e.message == "from the CLI";
     let by_programs = |heard: &[Entry]| {
         let said = heard.iter().filter(|e| e.program.as_deref() != Some("systemd"));
         said.map(|e| e.message.clone()).collect::<Vec<_>>()
     };
-    let heard = until(&mut everything, "last").await;
     let in_order = ["none of that", "other", "begun", "from the CLI", "last"];
     assert_eq!(by_programs(&heard), in_order);
     let managers = heard.iter().find(|e| e.message.starts_with("Started parachute-agent@test-s"));
@@ -205,20 +282,17 @@ async fn an_entry_may_be_anything() {
     let Some(lab) = Lab::open() else { return };
     let name = "parachute-test-odd.service";
     let mut reader = lab.source.open(&lab.wanted(&[name])).unwrap();
-    entry(name, &[], format!("MESSAGE={}\n", "x".repeat(3 << 20)).as_bytes());
-    entry(name, &[], b"MESSAGE=a\xff\x1b[1mb\nPARACHUTE_X=1\nPARACHUTE_X=2\n");
-    unit(name, &["echo", "end"]);
+    let long = format!("MESSAGE={}\n", "x".repeat(3 << 20));
+    let odd = b"MESSAGE=a\xff\x1b[1mb\nPARACHUTE_X=1\nPARACHUTE_X=2\n";
+    let _unit = Unit::enter(name, &[], &[long.as_bytes(), odd, b"MESSAGE=end\n"]);
     let heard = until(&mut reader, "end").await;
     let long = heard.iter().find(|e| e.message.contains("more than 1024 KiB")).unwrap();
     let odd = heard.iter().find(|e| e.message == "a\u{fffd}b").unwrap();
     assert_eq!(odd.fields["x"], serde_json::json!(["1", "2"]));
-    // One resumes after it as after any other, if its cursor was found.
-    if !long.cursor.is_empty() {
-        let after = Wanted { after: Some(long.cursor.clone()), ..lab.wanted(&[name]) };
-        let mut reader = lab.source.open(&after).unwrap();
-        let rest = until(&mut reader, "end").await;
-        assert!(rest.iter().all(|e| !e.message.contains("more than 1024 KiB")));
-    }
+    let after = Wanted { after: Some(long.cursor.clone()), ..lab.wanted(&[name]) };
+    let mut reader = lab.source.open(&after).unwrap();
+    let rest = until(&mut reader, "end").await;
+    assert!(rest.iter().all(|e| !e.message.contains("more than 1024 KiB")));
 }
 
 #[tokio::test]
@@ -236,33 +310,32 @@ async fn what_journalctl_refuses_is_said_in_its_words() {
 #[tokio::test]
 async fn whoever_leaves_leaves_no_child_and_no_folder_behind() {
     let Some(lab) = Lab::open() else { return };
-    let wanted = lab.wanted(&["parachute-test-left.service"]);
-    unit("parachute-test-left.service", &["echo", "here"]);
+    let name = "parachute-test-left.service";
+    let wanted = lab.wanted(&[name]);
     let mut readers: Vec<Reader> = (0..3).map(|_| lab.source.open(&wanted).unwrap()).collect();
+    let _unit = Unit::say(name, &[], "here\n");
     for reader in &mut readers {
         until(reader, "here").await;
     }
-    assert_eq!(children().len(), 3);
-    assert!(lab.folder.path().join("journal/1/changed").exists());
+    let folder = lab.folder.path().join("journal/1");
+    let children = children(&folder);
+    assert_eq!(children.len(), 3);
+    assert!(folder.join("changed").exists());
     drop(readers);
-    // Each look lets the runtime take leave of those that ended.
-    while !children().is_empty() {
+    // Each look lets the runtime take leave of those that ended; a dead one is there until then.
+    while children.iter().any(|process| process.exists()) {
         tokio::task::yield_now().await;
     }
-    assert_eq!(fs::read_dir(lab.folder.path().join("journal")).unwrap().count(), 0);
+    assert!(!folder.exists());
 }
 
-/// Our children, dead ones that nobody waited for among them, by process id.
-fn children() -> BTreeMap<u32, PathBuf> {
-    let own = std::process::id().to_string();
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
-        if parent == Some(own.as_str()) {
-            found.insert(pid, entry.path());
-        }
-    }
-    found
+/// The processes with this folder among their arguments.
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let folder = folder.display().to_string();
+    let watches = |process: &PathBuf| {
+        let command = fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        command.split('\0').any(|word| word == folder)
+    };
+    processes.filter(watches).collect()
 }

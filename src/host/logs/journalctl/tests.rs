@@ -1,4 +1,4 @@
-//! The words to journalctl. What it answers is tried in `tests/logs.rs`.
+//! The words to journalctl. What it answers is tried in `tests/journal.rs`.
 
 use super::*;
 
@@ -47,30 +47,13 @@ fn a_place_counts_more_than_a_time() {
         boot: Some("-1".into()),
         since_us: Some(1_000_002),
         until_us: Some(3_000_000),
-        follow: true,
         ..wanted()
     };
     let words = options(&all).join(" ");
-    assert_eq!(
-        words,
-        "--follow --no-tail --priority=4 --boot=-1 --since=@1.000002 --until=@3.000000"
-    );
+    assert_eq!(words, "--priority=4 --boot=-1 --since=@1.000002 --until=@3.000000");
     let words = options(&Wanted { after: Some("t=1".into()), ..all.clone() }).join(" ");
-    assert!(words.contains("--cursor=t=1") && !words.contains("since"), "{words}");
-    assert!(options(&Wanted { backwards: true, ..all }).contains(&"--reverse".to_owned()));
-}
-
-#[test]
-fn only_a_cursor_is_one() {
-    let id = "a3123c7ea4d743aebe7595b1fc6c6881";
-    let whole = format!("s={id};i=18;b={id};m=2abe2511c;t=660af81c8a6ce;x=8bb2e73559c1fb4e");
-    for good in [whole.as_str(), "t=1", &format!("s={id};i=1"), &format!("b={id};m=f")] {
-        assert!(is_cursor(good), "{good}");
-    }
-    let twice = format!("{whole}{whole}");
-    for bad in ["", "i=1", "s=1;i=1", "t=", "t=g", "q=1;t=1", "t=1;", "-t=1", " t=1", &twice] {
-        assert!(!is_cursor(bad), "{bad:?}");
-    }
+    assert_eq!(words, "--priority=4 --boot=-1 --cursor=t=1 --until=@3.000000");
+    assert_eq!(options(&Wanted { backwards: true, ..all })[0], "--reverse");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The journal, and a bell that tells those who follow it at once when something was written.
+//! The journal: which of its files we may read, where they begin, and a bell that tells those
+//! who follow it at once when something was written. Reading entries is left to journalctl.
 //!
 //! journald says no more often than every 250 ms that a file of the journal has changed, so
 //! what `journalctl --follow` shows is a quarter of a second old, and more. But an entry can be
@@ -6,19 +7,26 @@
 //! that it watches. So it is given a folder of ours, in which the folders of the journal stand
 //! as links; whenever the head of a journal file has changed we touch a file there.
 
+use super::LogError;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Where journald keeps its files, in folders named by the machine's id.
 const PLACES: [&str; 2] = ["/var/log/journal", "/run/log/journal"];
+/// The name of its folder there.
+const MACHINE_ID: &str = "/etc/machine-id";
+/// How the names of the system's files begin.
+const SYSTEM: &str = "system";
 /// How often the files are looked at while somebody follows.
 const LOOK_MS: u64 = 20;
 /// The head of a journal file, in which each new entry is counted.
 const HEAD_BYTES: usize = 256;
+/// Where it has `head_entry_seqnum`, by systemd's "Journal File Format".
+const HEAD_SEQNUM_AT: u64 = 168;
 
 /// The journal of this user.
 #[derive(Clone, Debug)]
@@ -67,6 +75,84 @@ impl Journal {
     }
 }
 
+/// The folders in which there are journal files of this machine.
+fn places() -> io::Result<Vec<PathBuf>> {
+    let id = fs::read_to_string(MACHINE_ID)?;
+    let inside = PLACES.map(|place| Path::new(place).join(id.trim()));
+    Ok(inside.into_iter().filter(|place| place.is_dir()).collect())
+}
+
+/// How the names of this user's own files begin, where each has some.
+fn own() -> String {
+    format!("user-{}", crate::own_uid())
+}
+
+/// Whose files of the journal hold what this user's programs say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// This user's own.
+    Own,
+    /// The system's: system users have none of their own, and nobody has where the journal is
+    /// kept in memory. Members of the group systemd-journal may read them.
+    System,
+}
+
+/// The files that are there and that we may read. journalctl would show nothing where there are
+/// none, and not say why.
+pub(super) fn files() -> Result<Files, LogError> {
+    let none = |said: String| LogError::NoAccess { said };
+    let places = places().map_err(|error| none(format!("{MACHINE_ID}: {error}")))?;
+    if opened(&places, &own()).next().is_some() {
+        return Ok(Files::Own);
+    }
+    match (opened(&places, SYSTEM).next().is_some(), places.is_empty()) {
+        (true, _) => Ok(Files::System),
+        (false, true) => Err(none("there are no files of it".to_owned())),
+        (false, false) => Err(none("none of its files may be read by this user".to_owned())),
+    }
+}
+
+/// Those files whose names begin so that can be read. Older ones have a @ and when they were put
+/// away behind that; while this is done there may be no other.
+fn opened(places: &[PathBuf], name: &str) -> impl Iterator<Item = File> {
+    let listed = places.iter().flat_map(fs::read_dir).flatten().flatten();
+    listed.filter_map(move |file| {
+        let listed = file.file_name();
+        let rest = listed.to_str()?.strip_prefix(name)?;
+        if rest.starts_with(['.', '@']) { File::open(file.path()).ok() } else { None }
+    })
+}
+
+/// The numbers of the entries with which files begin.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    looked: Option<Instant>,
+    numbers: Vec<u64>,
+}
+
+impl Heads {
+    /// Whether a file begins with the entry of this number.
+    pub(super) fn has(&mut self, number: u64) -> bool {
+        let fresh = Duration::from_millis(LOOK_MS);
+        if self.looked.is_none_or(|looked| looked.elapsed() > fresh) {
+            self.looked = Some(Instant::now());
+            self.numbers = Heads::read().unwrap_or_default();
+        }
+        self.numbers.contains(&number)
+    }
+
+    fn read() -> io::Result<Vec<u64>> {
+        let places = places()?;
+        let head = |file: File| {
+            let mut number = [0; 8];
+            file.read_exact_at(&mut number, HEAD_SEQNUM_AT).ok()?;
+            Some(u64::from_le_bytes(number))
+        };
+        let names = [own(), SYSTEM.to_owned()];
+        Ok(names.iter().flat_map(|name| opened(&places, name)).filter_map(head).collect())
+    }
+}
+
 /// A folder for journalctl to watch; gone when this is.
 #[derive(Debug)]
 pub(super) struct Bell {
@@ -78,21 +164,16 @@ pub(super) struct Bell {
 
 impl Bell {
     fn hang(folder: &Path) -> io::Result<Arc<Bell>> {
-        let id = fs::read_to_string("/etc/machine-id")?;
-        let id = id.trim();
+        let places = places()?;
         crate::dirs::make_private(folder)?;
-        let user = format!("user-{}.journal", crate::own_uid());
-        let mut files = Vec::new();
-        for (number, place) in PLACES.iter().enumerate() {
-            let place = Path::new(place).join(id);
-            if place.is_dir() {
-                // Any id does for the name of a link.
-                symlink(&place, folder.join(format!("{:032x}", number + 1)))?;
-                files.extend([user.as_str(), "system.journal"].map(|name| place.join(name)));
-            }
+        for (number, place) in places.iter().enumerate() {
+            // Any id does for the name of a link.
+            symlink(place, folder.join(format!("{:032x}", number + 1)))?;
         }
+        let names = [own() + ".journal", SYSTEM.to_owned() + ".journal"];
+        let files = places.iter().flat_map(|place| names.each_ref().map(|name| place.join(name)));
         let clapper = File::create(folder.join("changed"))?;
-        Ok(Arc::new(Bell { folder: folder.to_owned(), clapper, files }))
+        Ok(Arc::new(Bell { folder: folder.to_owned(), clapper, files: files.collect() }))
     }
 
     pub(super) fn folder(&self) -> &Path {
