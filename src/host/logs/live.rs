@@ -75,13 +75,15 @@ impl Reading {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let settled = u64::try_from(now.as_micros()).unwrap_or(u64::MAX) - SETTLED_US;
         let after_us = picks.floor.as_ref().and_then(|place| place.time_us);
-        let begins = if wanted.after.is_some() { after_us } else { wanted.since_us };
-        if begins.is_some_and(|us| us >= settled) {
-            let child = Running::following(bell.as_deref(), settled)?;
+        // After a place: some more than that, which the floor keeps back.
+        let begins = match wanted.after {
+            Some(_) => after_us.map(|us| (us, settled)),
+            None => wanted.since_us.map(|us| (us, us)),
+        };
+        if let Some((_, since_us)) = begins.filter(|(us, _)| *us >= settled) {
+            let child = Running::following(bell.as_deref(), since_us)?;
             let uid = child.shows_others().then(crate::own_uid);
-            let mut reading = Reading { picks, child, then: None, bell };
-            reading.picks.uid = uid;
-            return Ok(reading);
+            return Ok(Reading { picks: Picks { uid, ..picks }, child, then: None, bell });
         }
         let past = Wanted { until_us: Some(settled), ..wanted.clone() };
         let child = Running::looking_back(&past)?;

@@ -59,15 +59,23 @@ struct Unit {
 
 impl Unit {
     /// Writes lines to its standard output.
-    fn say(name: &str, more: &[&str], lines: &str) -> Unit {
+    fn say(name: &str, more: &[&str], lines: &[&str]) -> Unit {
+        let lines: Vec<String> = lines.iter().map(|line| format!("echo '{line}'")).collect();
+        Unit::script(name, more, &lines.join("; "))
+    }
+
+    /// Writes `line 1`, `line 2`, and so on, as fast as it can.
+    fn flood(name: &str) -> Unit {
+        let each = "i=$((i + 1)); echo \"line $i\"";
+        Unit::script(name, &[], &format!("i=0; while [ $i -lt {FLOOD} ]; do {each}; done"))
+    }
+
+    /// What the shell does by itself: another program would be gone too soon.
+    fn script(name: &str, more: &[&str], script: &str) -> Unit {
         let said = tempfile::tempdir().unwrap();
-        let path = said.path().join("lines");
-        fs::write(&path, lines).unwrap();
-        let script = said.path().join("script");
-        // By the shell itself: a program of its own would be gone too soon.
-        let tell = format!("while read -r line; do echo \"$line\"; done <{}", path.display());
-        fs::write(&script, format!("{tell}; exec sleep infinity")).unwrap();
-        Unit::run(name, more, &["sh", script.to_str().unwrap()], said)
+        let file = said.path().join("script");
+        fs::write(&file, format!("{script}; exec sleep infinity")).unwrap();
+        Unit::run(name, more, &["sh", file.to_str().unwrap()], said)
     }
 
     /// Writes entries with fields of its own.
@@ -124,7 +132,8 @@ fn send_as_file(journal: &UnixDatagram, entry: &[u8]) {
     let file = rustix::fs::memfd_create("entry", MemfdFlags::ALLOW_SEALING).unwrap();
     let mut file = fs::File::from(file);
     file.write_all(entry).unwrap();
-    rustix::fs::fcntl_add_seals(&file, SealFlags::all() - SealFlags::FUTURE_WRITE).unwrap();
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&file, seals).unwrap();
     let files = [file.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -132,21 +141,15 @@ fn send_as_file(journal: &UnixDatagram, entry: &[u8]) {
     rustix::net::sendmsg(journal, &[], &mut control, SendFlags::empty()).unwrap();
 }
 
-fn flood(name: &str) {
-    let mut command = Command::new("systemd-run");
-    command.args(["--user", "--quiet", "--collect", "--unit", name]);
-    let lines = FLOOD.to_string();
-    assert!(command.args(["seq", "-f", "line %.0f", &lines]).status().unwrap().success());
-}
-
 /// The number of a line of the flood.
 fn number(entry: &Entry) -> Option<usize> {
     entry.message.strip_prefix("line ")?.parse().ok()
 }
 
-async fn until(reader: &mut Reader, last: &str) -> Vec<Entry> {
+/// Reads until this was said.
+async fn until(reader: &mut Reader, message: &str) -> Vec<Entry> {
     let mut heard: Vec<Entry> = Vec::new();
-    while heard.last().is_none_or(|entry| entry.message != last) {
+    while !heard.iter().any(|entry| entry.message == message) {
         heard.extend_from_slice(reader.next().await.unwrap().unwrap());
     }
     heard
@@ -157,7 +160,7 @@ async fn lines_at_full_speed_come_complete_and_in_order() {
     let Some(lab) = Lab::open() else { return };
     let name = "parachute-test-flood.service";
     let mut reader = lab.source.open(&lab.wanted(&[name])).unwrap();
-    flood(name);
+    let _unit = Unit::flood(name);
     let mut next = 1;
     while next <= FLOOD {
         for number in reader.next().await.unwrap().unwrap().iter().filter_map(number) {
@@ -172,7 +175,7 @@ async fn however_often_one_leaves_the_rest_comes_after_the_cursor() {
     let Some(lab) = Lab::open() else { return };
     let name = "parachute-test-cut.service";
     let mut wanted = lab.wanted(&[name]);
-    flood(name);
+    let _unit = Unit::flood(name);
     let (mut next, mut chance) = (1, lab.began_us);
     let mut cuts = 0;
     while next <= FLOOD {
@@ -205,7 +208,7 @@ async fn what_there_is_is_read_backwards_and_then_on() {
     let (name, other) = ("parachute-test-past.service", "parachute-test-on.service");
     let wanted = lab.wanted(&[name, other]);
     let mut reader = lab.source.open(&wanted).unwrap();
-    let _unit = Unit::say(name, &[], "one\ntwo\nthree\n");
+    let _unit = Unit::say(name, &[], &["one", "two", "three"]);
     until(&mut reader, "three").await;
     let mut reader = lab.source.open(&Wanted { backwards: true, ..wanted.clone() }).unwrap();
     let mut past = Vec::new();
@@ -248,7 +251,7 @@ async fn a_session_is_followed_through_all_units_and_agents_to_come() {
     let _server = Unit::enter(server, &[], &entries);
     let mut heard = until(&mut everything, "begun").await;
     let slice = "--slice=parachute-agents.slice";
-    let cli = Unit::say(agent, &[slice], "from the CLI\n");
+    let cli = Unit::say(agent, &[slice], &["from the CLI"]);
     heard.extend(until(&mut everything, "from the CLI").await);
     drop(cli);
     let _agent = Unit::enter(agent, &[slice], &[last.as_bytes()]);
@@ -313,7 +316,7 @@ async fn whoever_leaves_leaves_no_child_and_no_folder_behind() {
     let name = "parachute-test-left.service";
     let wanted = lab.wanted(&[name]);
     let mut readers: Vec<Reader> = (0..3).map(|_| lab.source.open(&wanted).unwrap()).collect();
-    let _unit = Unit::say(name, &[], "here\n");
+    let _unit = Unit::say(name, &[], &["here"]);
     for reader in &mut readers {
         until(reader, "here").await;
     }
