@@ -31,6 +31,8 @@ const FIELDS_MAX: usize = 64;
 const READ_BYTES: usize = 64 * 1024;
 /// A place in the log, in bytes.
 const CURSOR_BYTES_MAX: usize = 1024;
+/// A unit's name, a session's or turn's id, in bytes.
+const NAME_BYTES_MAX: usize = 256;
 /// The slice of the agents' units.
 const AGENTS_SLICE: &str = "parachute-agents.slice";
 /// What the names of the agents' units begin with; the session follows, and `.service`.
@@ -131,7 +133,7 @@ pub enum LogError {
     #[error("journalctl does not start ({0}): it reads the log, and comes with systemd")]
     NoProgram(std::io::Error),
     /// journalctl ended when it should not have, or otherwise than well.
-    #[error("journalctl ended before its time ({0}); ask again to go on")]
+    #[error("journalctl ended early: {0}")]
     Broke(String),
     /// A log file cannot be read.
     #[error("the log file {path:?} cannot be read: {source}")]
@@ -155,43 +157,35 @@ impl Wanted {
 impl Source {
     /// Whether `wanted` has a meaning here; [`open`](Source::open) asks the same.
     pub fn check(&self, wanted: &Wanted) -> Result<(), LogError> {
-        let named = |name: &str| {
-            (1..=256).contains(&name.len())
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.@\\".contains(&b))
+        let named = |name: &String| {
+            let lawful = |b: u8| b.is_ascii_alphanumeric() || b":-_.@\\".contains(&b);
+            (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(lawful)
         };
-        let told = |id: &Option<String>| id.as_deref().is_none_or(named);
-        if !wanted.units.iter().all(|unit| named(unit)) {
-            return Err(LogError::Unlawful("a unit's name is letters, digits and : - _ . @ \\"));
-        }
-        if wanted.units.is_empty() && !wanted.agents {
-            return Err(LogError::Unlawful("no unit was named"));
-        }
-        if !told(&wanted.session) || !told(&wanted.turn) {
-            return Err(LogError::Unlawful("a session or turn is letters, digits, - and _"));
-        }
-        let place = wanted.after.as_deref();
-        if place.is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
-            return Err(LogError::Unlawful("this is no place in the log"));
-        }
-        let (known, boots) = match self {
-            Source::Journal(_) => {
-                (place.is_none_or(live::is_cursor), wanted.boot.as_deref().map(journalctl::is_boot))
-            }
-            Source::Files(_) => {
-                (place.is_none_or(chain::is_cursor), wanted.boot.as_ref().map(|_| false))
-            }
-        };
-        if !known {
-            return Err(LogError::Unlawful("this is no place in the log"));
-        }
-        match (self, boots) {
-            (Source::Files(_), Some(false)) => {
-                Err(LogError::Unlawful("log files know no boots; ask by time"))
-            }
-            (_, Some(false)) => Err(LogError::Unlawful(
+        let (place, boot) = (wanted.after.as_deref(), wanted.boot.as_deref());
+        let (is_place, is_boot, boots): (_, fn(&str) -> bool, _) = match self {
+            Source::Journal(_) => (
+                place.is_none_or(live::is_cursor),
+                journalctl::is_boot,
                 "a boot is 0 for this one, -1 for the one before, or its id",
-            )),
-            _ => Ok(()),
+            ),
+            Source::Files(_) => (
+                place.is_none_or(chain::is_cursor),
+                |_| false,
+                "log files know no boots; ask by time",
+            ),
+        };
+        let short = place.is_none_or(|cursor| cursor.len() <= CURSOR_BYTES_MAX);
+        let wrong = [
+            (!wanted.units.iter().all(named), "a unit's name is letters, digits and : - _ . @ \\"),
+            (wanted.units.is_empty() && !wanted.agents, "no unit was named"),
+            (!wanted.session.iter().all(named), "a session is letters, digits, - and _"),
+            (!wanted.turn.iter().all(named), "a turn is letters, digits, - and _"),
+            (!short || !is_place, "this is no place in the log"),
+            (!boot.is_none_or(is_boot), boots),
+        ];
+        match wrong.iter().find(|(is_so, _)| *is_so) {
+            Some((_, said)) => Err(LogError::Unlawful(said)),
+            None => Ok(()),
         }
     }
 

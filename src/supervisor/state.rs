@@ -11,7 +11,7 @@ use host::units::{Changed, Failure, UnitError, UnitStatus, Units};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 use tokio_util::sync::CancellationToken;
 use wire::supervisor::{Exit, Mode};
 
@@ -21,6 +21,8 @@ pub(crate) struct Known {
     pub(crate) status: UnitStatus,
     /// Its last bad end.
     pub(crate) last_exit: Option<Exit>,
+    /// When what it uses was last asked for, in the state that it is in.
+    measured: Option<Instant>,
 }
 
 /// The units as far as they are known, and the road to their manager.
@@ -32,7 +34,10 @@ pub(crate) struct State {
     known: Mutex<BTreeMap<String, Known>>,
     /// Counts changes; those who watch are woken by it.
     changes: watch::Sender<u64>,
-    measured: tokio::sync::Mutex<Option<Instant>>,
+    /// The manager has told of every unit.
+    told: SetOnce<()>,
+    /// Held by who asks what the units use, so that many who want to know ask once.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl State {
@@ -44,15 +49,14 @@ impl State {
             control: Mutex::new(Some(control)),
             known: Mutex::default(),
             changes: watch::Sender::new(0),
-            measured: tokio::sync::Mutex::new(None),
+            told: SetOnce::new(),
+            measuring: tokio::sync::Mutex::default(),
         })
     }
 
     /// Waits until the manager has told of the units for the first time, but not for ever.
     pub(crate) async fn told(&self) {
-        let mut changes = self.changes.subscribe();
-        let told = changes.wait_for(|count| *count > 0);
-        if tokio::time::timeout(TOLD_LIMIT, told).await.is_err() {
+        if tokio::time::timeout(TOLD_LIMIT, self.told.wait()).await.is_err() {
             tracing::warn!("the service manager has not told of the units");
         }
     }
@@ -118,23 +122,19 @@ impl State {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks how much the units that run use, if nobody has within the last second.
+    /// Asks how much the units that run use, those that nobody asked within the last second.
     pub(crate) async fn measure(&self) {
-        let mut measured = self.measured.lock().await;
-        if measured.is_some_and(|at| at.elapsed() < MEASURE_PAUSE) {
-            return;
-        }
+        let _measuring = self.measuring.lock().await;
         let Ok(control) = self.control() else { return };
-        let is_up = |known: &Known| known.status.active == "active";
+        let fresh = |known: &Known| known.measured.is_some_and(|at| at.elapsed() < MEASURE_PAUSE);
+        let due = |known: &Known| known.status.active == "active" && !fresh(known);
         let known = self.lock().clone();
-        let up = known.iter().filter(|(_, known)| is_up(known)).map(|(unit, _)| unit);
-        for unit in up {
+        for unit in known.iter().filter(|(_, known)| due(known)).map(|(unit, _)| unit) {
             match control.status(unit).await {
                 Ok(now) => self.measured(unit, now),
                 Err(error) => tracing::debug!(unit, %error, "a unit was not measured"),
             }
         }
-        *measured = Some(Instant::now());
     }
 
     /// Takes over what is not signalled and nothing else: what is may be newer here.
@@ -143,6 +143,7 @@ impl State {
             known.status.memory_bytes = now.memory_bytes;
             known.status.cpu_nanoseconds = now.cpu_nanoseconds;
             known.status.tasks = now.tasks;
+            known.measured = Some(Instant::now());
         }
     }
 
@@ -181,6 +182,8 @@ impl State {
             }
         };
         self.ask_all(control).await;
+        // Said already, where the manager was away in between.
+        let _ = self.told.set(());
         self.remember(control).await;
         while let Some(changed) = changed.recv().await {
             match changed {
@@ -250,6 +253,7 @@ impl State {
             known.last_exit = Some(exit);
         }
         known.status = now;
+        known.measured = None;
     }
 
     /// The manager has put it out of its memory. Agents are gone then; of the others the file is

@@ -15,6 +15,8 @@ async fn a_restart_asked_for_by_an_agent_works_and_its_turn_goes_on() {
     let command = format!("curl -s -X POST {url}; echo; echo asked");
     let input = json!({ "command": command, "description": "Restart the server" });
     let call = json!({ "name": "Bash", "input": input, "then": "I go on after the restart." });
+    // Whoever looked just before gets to see a new agent whole, too.
+    lab.overseer().get("/supervisor/status").await;
     let mut stream = lab.local().chat("text=delta", &ask("Restart", "tool", call)).await;
     assert!(stream.until("tool_use").await, "{:?}", stream.kinds());
     let session = stream.session();

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 pub(super) struct Raw<'a> {
     pub(super) cursor: &'a [u8],
     time: &'a [u8],
+    /// Since the machine began.
+    clock: &'a [u8],
     /// What was said, perhaps several times.
     messages: Vec<&'a [u8]>,
     priority: &'a [u8],
@@ -80,6 +82,7 @@ impl<'a> Raw<'a> {
     fn take(&mut self, name: &'a [u8], value: &'a [u8]) {
         let once = match name {
             b"__CURSOR" => &mut self.cursor,
+            b"__MONOTONIC_TIMESTAMP" => &mut self.clock,
             b"__REALTIME_TIMESTAMP" => &mut self.time,
             b"PRIORITY" => &mut self.priority,
             b"SYSLOG_IDENTIFIER" => &mut self.program,
@@ -123,6 +126,11 @@ impl<'a> Raw<'a> {
 
     pub(super) fn priority(&self) -> Option<u8> {
         number(self.priority).filter(|level| *level <= 7)
+    }
+
+    /// When, in microseconds since the machine began.
+    pub(super) fn clock_us(&self) -> Option<u64> {
+        number(self.clock)
     }
 
     pub(super) fn uid(&self) -> Option<u32> {

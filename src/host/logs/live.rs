@@ -15,7 +15,7 @@ use super::journal::{Bell, Heads, Journal};
 use super::journalctl::Running;
 use super::{AGENT_UNIT, AGENTS_SLICE, Entry, LogError, Wanted};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An entry is in every index so long after it was said, in microseconds.
 const SETTLED_US: u64 = 2_000_000;
@@ -40,6 +40,10 @@ struct Picks {
     boot: Option<String>,
     /// What came before this, or is it, was told already.
     floor: Option<Place>,
+    /// What is younger is left to the second half.
+    settled: Option<Moment>,
+    /// The first half came to something younger.
+    ended: bool,
     /// Cursor of the first entry that came.
     first: Option<String>,
     /// Of the last, or that from which we go on.
@@ -50,17 +54,17 @@ struct Picks {
 
 impl Reading {
     pub(super) fn new(journal: &Journal, wanted: &Wanted) -> Result<Reading, LogError> {
-        let floor = wanted.after.as_deref().and_then(Place::of);
-        let boot = wanted.boot.as_ref().and_then(|_| std::fs::read_to_string(BOOT_ID).ok());
-        let boot = boot.map(|id| id.trim().replace('-', ""));
+        let settled = Moment::ago(SETTLED_US);
         // Of a boot that is over nothing will come.
-        let ours = wanted.boot.as_deref().is_none_or(|b| b == "0" || Some(b) == boot.as_deref());
+        let ours = wanted.boot.as_deref().is_none_or(|b| b == "0" || b == settled.boot);
         let follows = wanted.follow && !wanted.backwards && wanted.until_us.is_none() && ours;
         let mut picks = Picks {
             wanted: wanted.clone(),
             uid: None,
-            boot: None,
-            floor,
+            boot: wanted.boot.as_ref().filter(|_| follows).map(|_| settled.boot.clone()),
+            floor: wanted.after.as_deref().and_then(Place::of),
+            settled: None,
+            ended: false,
             first: None,
             last: wanted.after.clone().unwrap_or_default(),
             heads: Heads::default(),
@@ -70,25 +74,28 @@ impl Reading {
             let child = Running::looking_back(wanted)?;
             return Ok(Reading { picks, child, then: None, bell: None });
         }
-        picks.boot = boot;
         let bell = journal.bell();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let settled = u64::try_from(now.as_micros()).unwrap_or(u64::MAX) - SETTLED_US;
-        let after_us = picks.floor.as_ref().and_then(|place| place.time_us);
-        // After a place: some more than that, which the floor keeps back.
-        let begins = match wanted.after {
-            Some(_) => after_us.map(|us| (us, settled)),
-            None => wanted.since_us.map(|us| (us, us)),
+        // Some more than is missing, so that nothing falls between; the floor keeps it back.
+        let from_us = settled.wall_us.saturating_sub(SETTLED_US);
+        let from_us = match wanted.after {
+            Some(_) => from_us,
+            None => from_us.max(wanted.since_us.unwrap_or(0)),
         };
-        if let Some((_, since_us)) = begins.filter(|(us, _)| *us >= settled) {
+        // By the clock that nobody sets: after a jump back the wall's would pass over hours.
+        let after =
+            picks.floor.as_ref().map(|place| settled.is_before(&place.boot, place.clock_us));
+        let at_once = match after {
+            Some(young) => young.then_some(from_us),
+            None => wanted.since_us.filter(|since_us| *since_us >= settled.wall_us),
+        };
+        if let Some(since_us) = at_once {
             let child = Running::following(bell.as_deref(), since_us)?;
             let uid = child.shows_others().then(crate::own_uid);
             return Ok(Reading { picks: Picks { uid, ..picks }, child, then: None, bell });
         }
-        let past = Wanted { until_us: Some(settled), ..wanted.clone() };
-        let child = Running::looking_back(&past)?;
-        // A little earlier, so that nothing falls between; what was told is not told again.
-        Ok(Reading { picks, child, then: Some(settled - SETTLED_US), bell })
+        picks.settled = Some(settled);
+        let child = Running::looking_back(wanted)?;
+        Ok(Reading { picks, child, then: Some(from_us), bell })
     }
 
     /// Of a reader backwards: the cursor of the newest entry.
@@ -100,17 +107,17 @@ impl Reading {
         self.picks.entries.clear();
         while self.picks.entries.is_empty() {
             let Reading { picks, child, .. } = self;
-            if child.read(|raw| picks.take(raw)).await? {
+            if !picks.ended && child.read(|raw| picks.take(raw)).await? {
                 continue;
             }
             let Some(since_us) = self.then.take() else {
                 return Ok(None);
             };
             self.child = Running::following(self.bell.as_deref(), since_us)?;
-            self.picks.uid = self.child.shows_others().then(crate::own_uid);
-            if let Some(last) = Place::of(&self.picks.last) {
-                self.picks.floor = Some(last);
-            }
+            let picks = &mut self.picks;
+            picks.uid = self.child.shows_others().then(crate::own_uid);
+            picks.floor = Place::of(&picks.last);
+            (picks.settled, picks.ended) = (None, false);
         }
         Ok(Some(&self.picks.entries))
     }
@@ -119,10 +126,15 @@ impl Reading {
 impl Picks {
     fn take(&mut self, raw: &Raw<'_>) {
         let cursor = std::str::from_utf8(raw.cursor).unwrap_or_default();
+        let young = |settled: &Moment| settled.is_before(raw.boot, raw.clock_us());
+        self.ended |= self.settled.as_ref().is_some_and(young);
+        if self.ended {
+            return;
+        }
         if !self.wanted.backwards
-            && let Some(floor) = &self.floor
+            && let (Some(floor), Some(place)) = (&self.floor, Place::of(cursor))
         {
-            if Place::of(cursor).is_some_and(|place| !place.is_after(floor)) {
+            if !place.is_after(floor) {
                 return;
             }
             self.floor = None;
@@ -142,9 +154,7 @@ impl Picks {
             self.entries.push(raw.entry());
         }
     }
-}
 
-impl Picks {
     /// Whether an entry is the same as the one before it, written a second time. Lines that are
     /// alike and were said at once have the same time and sum, too; but no file begins between.
     fn is_copy(&mut self, cursor: &str) -> bool {
@@ -181,12 +191,43 @@ fn fits(wanted: &Wanted, raw: &Raw<'_>) -> bool {
     unit && told && loud()
 }
 
+/// A point in time by both clocks.
+struct Moment {
+    wall_us: u64,
+    /// Since the machine began, which was this boot.
+    clock_us: u64,
+    boot: String,
+}
+
+impl Moment {
+    fn ago(us: u64) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let boot = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+        let earlier = |now: u128| u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(us);
+        let clock = Duration::try_from(clock).unwrap_or_default();
+        Moment {
+            wall_us: earlier(wall.as_micros()),
+            clock_us: earlier(clock.as_micros()),
+            boot: boot.trim().replace('-', ""),
+        }
+    }
+
+    /// Whether something of that boot and time came after this.
+    fn is_before(&self, boot: impl AsRef<[u8]>, clock_us: Option<u64>) -> bool {
+        boot.as_ref() == self.boot.as_bytes() && clock_us.is_some_and(|us| us > self.clock_us)
+    }
+}
+
 /// Where an entry stands in the journal, by its cursor.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Place {
     /// Who counted it, and its number.
     number: Option<(String, u64)>,
     time_us: Option<u64>,
+    /// Which boot it was, and how long since.
+    boot: String,
+    clock_us: Option<u64>,
 }
 
 impl Place {
@@ -198,6 +239,8 @@ impl Place {
             match name {
                 "s" => by = Some(value.to_owned()),
                 "i" => number = hex(),
+                "b" => value.clone_into(&mut place.boot),
+                "m" => place.clock_us = hex(),
                 "t" => place.time_us = hex(),
                 _ => {}
             }
@@ -296,6 +339,16 @@ mod tests {
         assert!(after("s=a;i=1;t=2", "s=b;i=9;t=1"));
         assert!(!after("s=a;i=1;t=1", "s=b;i=9;t=2"));
         assert_eq!(Place::of("none"), None);
+    }
+
+    #[test]
+    fn what_is_young_is_so_by_the_clock_that_nobody_sets() {
+        let now = Moment { wall_us: 0, clock_us: 100, boot: "b1".into() };
+        assert!(now.is_before("b1", Some(101)));
+        assert!(!now.is_before("b1", Some(100)) && !now.is_before("b1", None));
+        assert!(!now.is_before("b2", Some(101)));
+        let place = Place::of("b=b1;m=65;t=0").unwrap();
+        assert!(now.is_before(&place.boot, place.clock_us));
     }
 
     #[test]
