@@ -17,10 +17,10 @@ const MORE_KIB_MAX: u64 = 32 * 1024;
 
 /// A unit within the agents' slice that writes so many numbered lines at full speed.
 async fn flood(name: &str, count: usize) {
-    // By the shell itself, and it stays a while: journald asks the kernel of which unit a process
-    // is that has written, and learns nothing of one that is gone.
+    // By the shell itself, and it stays until its slice is stopped: journald asks the kernel of
+    // which unit a process is that has written, and learns nothing of one that is gone.
     let script = format!(
-        "i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo \"{name} $i\"; done; sleep 1"
+        "i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo \"{name} $i\"; done; exec sleep infinity"
     );
     let unit = format!("--unit=parachute-{name}");
     let (slice, arguments) = ("--slice=parachute-agents.slice", ["sh", "-c", &script]);
@@ -162,8 +162,7 @@ async fn ring(name: &str) {
 async fn each_line_comes_once_it_is_written() {
     let Some(lab) = Lab::started("").await else { return };
     let mut events = Events::open(&lab.overseer(), "/supervisor/logs?lines=0", None).await;
-    let script =
-        "for i in $(seq 100); do echo late $i; sleep 0.0$((RANDOM % 9 + 1)); done; sleep 1";
+    let script = "for i in $(seq 100); do echo late $i; sleep 0.0$((RANDOM % 9 + 1)); done; exec sleep infinity";
     let asked = ["--user", "--quiet", "--collect", "--slice=parachute-agents.slice"];
     run("systemd-run", &[&asked[..], &["bash", "-c", script]].concat()).await;
     let mut late = Vec::new();
