@@ -13,8 +13,6 @@ use serde_json::Value;
 use std::io::{Write, stderr};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How many lines are shown where nobody says.
-const LINES: u16 = 50;
 /// So much is written at once, in bytes, where entries come faster than one by one.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -64,11 +62,12 @@ async fn show(client: &Client, args: &LogsArgs, verbose: bool) -> Result<u8, Fai
 }
 
 fn path(args: &LogsArgs) -> String {
-    let lines = args.lines.unwrap_or(LINES);
-    let mut path = format!("/supervisor/logs?lines={lines}&follow={}", args.follow);
+    let mut path = format!("/supervisor/logs?follow={}", args.follow);
+    let lines = args.lines.map(|lines| lines.to_string());
     let session = args.session.as_ref().map(|session| session.as_str());
     let priority = args.priority.map(|priority| priority.to_string());
     for (name, value) in [
+        ("lines", lines.as_deref()),
         ("unit", args.unit.as_deref()),
         ("session", session),
         ("turn", args.turn.as_deref()),

@@ -12,16 +12,16 @@ use std::time::Instant;
 const LINES: usize = 100_000;
 const CUTS: usize = 200;
 const FOLLOWERS: usize = 20;
+/// How a shell that has written ends, with its slice: journald asks the kernel of which unit a
+/// process is that has written, and learns nothing of one that is gone.
+const STAY: &str = "exec sleep infinity";
 /// What many lines may cost of memory, and it does not grow with their number.
 const MORE_KIB_MAX: u64 = 32 * 1024;
 
 /// A unit within the agents' slice that writes so many numbered lines at full speed.
 async fn flood(name: &str, count: usize) {
-    // By the shell itself, and it stays until its slice is stopped: journald asks the kernel of
-    // which unit a process is that has written, and learns nothing of one that is gone.
-    let script = format!(
-        "i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo \"{name} $i\"; done; exec sleep infinity"
-    );
+    let script =
+        format!("i=0; while [ $i -lt {count} ]; do i=$((i + 1)); echo \"{name} $i\"; done; {STAY}");
     let unit = format!("--unit=parachute-{name}");
     let (slice, arguments) = ("--slice=parachute-agents.slice", ["sh", "-c", &script]);
     let asked = ["--user", "--quiet", "--collect", &unit, slice];
@@ -151,6 +151,31 @@ async fn rotation_and_vacuum_do_not_disturb_a_follower() {
     all(&mut again, "later", 10).await;
 }
 
+#[tokio::test]
+async fn what_is_asked_for_is_what_is_shown() {
+    let Some(lab) = Lab::started("").await else { return };
+    let mut events = follower(&lab, "early").await;
+    let between = wire::Timestamp::now();
+    flood("later", 3).await;
+    events.until(|line| number(line, "later") == Some(3)).await;
+    for (asked, shown) in [
+        (format!("since={between}"), [false, true]),
+        ("since=15m".into(), [true, true]),
+        (format!("until={between}"), [true, false]),
+        (format!("since={between}&until={between}"), [false, false]),
+        ("boot=0".into(), [true, true]),
+        ("grep=ear[l]y%20".into(), [true, false]),
+        ("grep=LATER".into(), [false, false]),
+        ("priority=info".into(), [true, true]),
+        ("priority=warning".into(), [false, false]),
+        ("unit=parachute-supervisor".into(), [false, false]),
+    ] {
+        let lines = lines(&lab.overseer(), &asked).await;
+        let has = |name| lines.iter().any(|line| number(line, name).is_some());
+        assert_eq!([has("early"), has("later")], shown, "{asked}");
+    }
+}
+
 /// Has the lab do to the journal, as root, what only root may (scripts/systemd-lab).
 async fn ring(name: &str) {
     let bell = PathBuf::from("/run/lab-journal").join(name);
@@ -162,9 +187,10 @@ async fn ring(name: &str) {
 async fn each_line_comes_once_it_is_written() {
     let Some(lab) = Lab::started("").await else { return };
     let mut events = Events::open(&lab.overseer(), "/supervisor/logs?lines=0", None).await;
-    let script = "for i in $(seq 100); do echo late $i; sleep 0.0$((RANDOM % 9 + 1)); done; exec sleep infinity";
+    let each = "echo late $i; sleep 0.0$((RANDOM % 9 + 1))";
+    let script = format!("for i in $(seq 100); do {each}; done; {STAY}");
     let asked = ["--user", "--quiet", "--collect", "--slice=parachute-agents.slice"];
-    run("systemd-run", &[&asked[..], &["bash", "-c", script]].concat()).await;
+    run("systemd-run", &[&asked[..], &["bash", "-c", script.as_str()]].concat()).await;
     let mut late = Vec::new();
     for round in 1..=100 {
         let line = events.until(|line| number(line, "late") == Some(round)).await;

@@ -56,7 +56,7 @@ pub(crate) struct LogsArgs {
     /// Go on with what is logged from now on, until Ctrl-C
     #[arg(long, short, conflicts_with = "until")]
     pub(crate) follow: bool,
-    /// So many of the last lines [default: 50]
+    /// So many of the last lines [default: 50, or all with --since]
     #[arg(long, short = 'n', value_name = "N", value_parser = lines())]
     pub(crate) lines: Option<u16>,
     /// Only of this unit, such as parachute.service
@@ -71,7 +71,7 @@ pub(crate) struct LogsArgs {
     /// Only this grave or graver: 0 to 7, or emerg to debug
     #[arg(long, value_name = "PRIORITY", value_parser = priority)]
     pub(crate) priority: Option<u8>,
-    /// Only from then on, such as -1h or 2026-01-31T12:00:00Z
+    /// Only from then on, such as 1h (ago) or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// Only until then

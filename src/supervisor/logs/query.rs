@@ -37,7 +37,8 @@ pub(crate) struct Filter {
     /// Of one boot of the machine: 0 this one, -1 the one before, or its id.
     #[schemars(length(min = 1, max = 40))]
     boot: Option<String>,
-    /// Not before: a time (RFC 3339), `@` and seconds since 1970, or how long ago (`15m`).
+    /// Not before: a time (RFC 3339), `@` and seconds since 1970, or how long ago (`15m`, which
+    /// may be written `-15m`, too).
     #[schemars(length(min = 1, max = 64))]
     since: Option<String>,
     /// Not after; written as `since` is. Lines of times to come are not waited for.
@@ -193,7 +194,7 @@ fn micros(text: &str, now: Timestamp) -> Option<u64> {
         let part: String = part.chars().chain("000000".chars()).take(6).collect();
         return whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(part.parse().ok()?);
     }
-    if let Some(ago) = span(text) {
+    if let Some(ago) = span(text.strip_prefix('-').unwrap_or(text)) {
         return u64::try_from(now.as_micros()).ok()?.checked_sub(ago);
     }
     // In a query a `+` that was not written as %2B is a space.

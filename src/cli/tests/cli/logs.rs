@@ -54,11 +54,11 @@ fn the_last_lines_are_shown_and_nothing_else() {
     ];
     assert_eq!(house.run(&all).status, Some(0));
     let asked = format!(
-        "GET /supervisor/logs?lines=3&follow=false&unit=parachute%2Eservice\
+        "GET /supervisor/logs?follow=false&lines=3&unit=parachute%2Eservice\
          &session={}&turn=t1&priority=3&since=%2D1h&until=now&grep=a%26b%7C%C3%A9&boot=%2D1",
         SESSION.replace('-', "%2D")
     );
-    assert_eq!(stub.lines(), ["GET /supervisor/logs?lines=50&follow=false", &asked]);
+    assert_eq!(stub.lines(), ["GET /supervisor/logs?follow=false", &asked]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn following_goes_on_after_a_break_without_loss_or_repetition() {
     let after: Vec<_> = stub.heard().into_iter().map(|heard| heard.after).collect();
     let id = |id: &str| Some(id.to_owned());
     assert_eq!(after, [None, id("s=a;i=2"), id("s=a;i=2"), id("s=a;i=4")]);
-    assert!(stub.lines().iter().all(|l| l == "GET /supervisor/logs?lines=50&follow=true"));
+    assert!(stub.lines().iter().all(|l| l == "GET /supervisor/logs?follow=true"));
 }
 
 #[test]
