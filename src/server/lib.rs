@@ -13,6 +13,7 @@ mod faults;
 mod limits;
 pub mod routes;
 pub mod store;
+mod vault;
 mod watchdog;
 
 pub use app::App;

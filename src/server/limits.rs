@@ -32,6 +32,13 @@ pub(crate) const CLOSE_WAIT: Duration = Duration::from_secs(10);
 pub(crate) const APPLY_WAIT: Duration = Duration::from_secs(5);
 /// Answers to `GET /api/chat` kept while they are true.
 pub(crate) const LISTS_KEPT_MAX: usize = 8;
+/// A file of the vault that is read or written whole on request.
+pub(crate) const VAULT_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Files and folders in a folder that is listed.
+pub(crate) const FOLDER_ENTRIES_MAX: usize = 10_000;
+/// Skills that are read from one folder, and their texts together.
+pub(crate) const SKILLS_MAX: usize = 1000;
+pub(crate) const SKILLS_BYTES_MAX: usize = 32 << 20;
 /// Of the vault's own prompt files, so much is read.
 pub(crate) const PROMPT_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Of earlier messages, told to a model that has no memory of them.

@@ -15,6 +15,7 @@ pub mod id;
 pub mod record;
 pub mod secret;
 pub mod session;
+pub mod skill;
 pub mod supervisor;
 pub mod time;
 pub mod trust;

@@ -1,6 +1,7 @@
 //! What the server does, without HTTP and without SQL: sessions, turns, history, keys. It asks
 //! the store, the vault and the agents, and is asked by the routes.
 
+pub(crate) mod capabilities;
 pub(crate) mod chat;
 pub(crate) mod history;
 pub(crate) mod keys;
@@ -11,6 +12,7 @@ pub(crate) mod transcript;
 use crate::agents::Agents;
 use crate::limits::REOPEN_PAUSE;
 use crate::store::{Handed, Store, StoreError};
+use crate::vault::{FileError, Folder};
 use config::keys::Keys;
 use config::settings::{Loaded, Settings, Sources};
 use std::path::{Path, PathBuf};
@@ -44,6 +46,14 @@ pub(crate) enum DomainError {
     NoSession,
     #[error("{0}")]
     Bad(String),
+    #[error("{0}")]
+    Missing(String),
+    #[error("{0}")]
+    Taken(String),
+    #[error("{0}")]
+    Protected(String),
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("the database cannot be opened: {0}")]
     NoStore(String),
     #[error(transparent)]
@@ -151,6 +161,20 @@ impl Domain {
 
     pub(crate) fn vault(&self) -> &Path {
         &self.settings.vault_path
+    }
+
+    /// Works on the vault's files, off the event loop.
+    pub(crate) async fn in_vault<T: Send + 'static, E: From<DomainError> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let path = self.settings.vault_path.clone();
+        let worked = keys::blocking(move || {
+            let vault = Folder::open(&path).map_err(DomainError::from)?;
+            let none = || DomainError::Bad(format!("there is no vault at {}", path.display()));
+            work(&vault.ok_or_else(none)?)
+        });
+        worked.await?
     }
 }
 

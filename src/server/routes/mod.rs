@@ -6,12 +6,14 @@ mod chat;
 mod health;
 mod permissions;
 mod sessions;
+mod skills;
 mod supervisor;
 
 use crate::app::App;
 use crate::domain::DomainError;
 use crate::domain::keys::KeyError;
 use crate::store::StoreError;
+use crate::vault::FileError;
 use http::StatusCode;
 use serve::client::AskError;
 use serve::{Fault, Table};
@@ -24,6 +26,7 @@ pub fn table() -> Table<App> {
         .chain(chat::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())
+        .chain(skills::rows())
         .chain(supervisor::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
@@ -35,9 +38,27 @@ impl From<DomainError> for Fault {
         match error {
             DomainError::NoSession | DomainError::NoTranscript => Fault::missing(said),
             DomainError::Bad(_) => Fault::bad(said),
+            DomainError::Missing(_) => Fault::missing(said),
+            DomainError::Taken(_) => Fault::new(StatusCode::CONFLICT, said),
+            DomainError::Protected(_) => Fault::forbidden(said),
+            DomainError::File(error) => error.into(),
             DomainError::NoStore(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),
             DomainError::History(_) | DomainError::Broken => Fault::bug(error),
+        }
+    }
+}
+
+impl From<FileError> for Fault {
+    fn from(error: FileError) -> Fault {
+        let said = error.to_string();
+        match error {
+            FileError::Taken(_) => Fault::new(StatusCode::CONFLICT, said),
+            FileError::Io { .. } => Fault::bug(error),
+            FileError::TooLong(_)
+            | FileError::TooMany
+            | FileError::NotText(_)
+            | FileError::Link(_) => Fault::bad(said),
         }
     }
 }

@@ -1,0 +1,198 @@
+//! Front matter: YAML between two lines `---` at the begin of a Markdown file, and the text
+//! after it. Only whole lines divide; `---` inside of a value does not.
+
+use serde_yaml::{Mapping, Value};
+
+/// A file's fields and its text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Front {
+    /// Empty where there is no front matter.
+    pub(crate) fields: Mapping,
+    /// What comes after, without blank lines around it.
+    pub(crate) body: String,
+}
+
+impl Front {
+    /// Reads a file's text. An error says what is wrong with the YAML.
+    pub(crate) fn read(text: &str) -> Result<Front, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let whole = || Front { fields: Mapping::new(), body: text.trim().to_owned() };
+        let Some(rest) = after_line(text, &["---"]) else { return Ok(whole()) };
+        let mut at = 0;
+        for line in rest.split_inclusive('\n') {
+            if let Some(body) = after_line(&rest[at..], &["---", "..."]) {
+                let fields = match serde_yaml::from_str::<Value>(&rest[..at]) {
+                    Ok(Value::Mapping(fields)) => fields,
+                    Ok(Value::Null) => Mapping::new(),
+                    Ok(_) => return Err("the front matter is no list of names and values".into()),
+                    Err(error) => return Err(format!("the front matter: {error}")),
+                };
+                return Ok(Front { fields, body: body.trim().to_owned() });
+            }
+            at += line.len();
+        }
+        // A line of dashes at the top, and no second: a text.
+        Ok(whole())
+    }
+
+    /// The same for files of which people expect that they are always read: front matter that
+    /// is no YAML, such as `description: Reviews: all`, is taken line by line.
+    pub(crate) fn read_forgiving(text: &str) -> Front {
+        Front::read(text).unwrap_or_else(|_| by_lines(text))
+    }
+
+    /// The file's text, which [`read`](Front::read) reads back.
+    pub(crate) fn write(&self) -> String {
+        if self.fields.is_empty() {
+            return format!("{}\n", self.body);
+        }
+        let fields = serde_yaml::to_string(&self.fields).expect("a mapping is always YAML");
+        format!("---\n{fields}---\n\n{}\n", self.body)
+    }
+
+    /// A field, however it is spelt: `allowed-tools`, `allowed_tools`, `allowedTools`.
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        field(&self.fields, name)
+    }
+
+    /// A field that is one text; numbers and booleans as they are written.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        plain(self.field(name)?)
+    }
+
+    /// A field that is a list of texts, or one text with commas or spaces between.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        self.field(name).map(texts).unwrap_or_default()
+    }
+}
+
+/// As [`Front::field`], of any mapping.
+pub(crate) fn field<'m>(fields: &'m Mapping, name: &str) -> Option<&'m Value> {
+    let bare = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+    let same = |key: &Value| key.as_str().is_some_and(|key| bare(key) == bare(name));
+    fields.get(name).or_else(|| fields.iter().find(|(key, _)| same(key)).map(|(_, value)| value))
+}
+
+/// As [`Front::list`], of any value.
+pub(crate) fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Sequence(items) => items.iter().filter_map(plain).collect(),
+        Value::String(text) => divided(text),
+        _ => Vec::new(),
+    }
+}
+
+/// What stands between commas and spaces, but for those in brackets: `Read, Bash(git log:*)`.
+fn divided(text: &str) -> Vec<String> {
+    let (mut items, mut deep) = (vec![String::new()], 0_usize);
+    for c in text.chars() {
+        match c {
+            '(' => deep += 1,
+            ')' => deep = deep.saturating_sub(1),
+            _ => {}
+        }
+        if deep == 0 && (c == ',' || c.is_whitespace()) {
+            items.push(String::new());
+        } else if let Some(item) = items.last_mut() {
+            item.push(c);
+        }
+    }
+    items.retain(|item| !item.is_empty());
+    items
+}
+
+/// A header that is no YAML, as `name: value` on each line.
+fn by_lines(text: &str) -> Front {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text.lines().skip(1);
+    let mut fields = Mapping::new();
+    for line in lines.by_ref().take_while(|line| !["---", "..."].contains(&line.trim_end())) {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        let list = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let bare = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
+        let value = match list {
+            Some(items) => {
+                Value::Sequence(items.split(',').map(|item| bare(item).into()).collect())
+            }
+            None => bare(value).into(),
+        };
+        fields.insert(name.trim().into(), value);
+    }
+    Front { fields, body: lines.collect::<Vec<_>>().join("\n").trim().to_owned() }
+}
+
+pub(crate) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(is_so) => Some(is_so.to_string()),
+        _ => None,
+    }
+}
+
+/// What comes after the first line, if that is one of these.
+fn after_line<'t>(text: &'t str, lines: &[&str]) -> Option<&'t str> {
+    let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
+    lines.contains(&line.trim_end()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Front;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whole_lines_divide_and_nothing_else() {
+        let front =
+            Front::read("---\nname: a --- b\ntools: [Read, Bash]\n---\n\nText\n---\nmore\n");
+        let front = front.expect("front matter");
+        assert_eq!(front.text("name").as_deref(), Some("a --- b"));
+        assert_eq!(front.list("tools"), ["Read", "Bash"]);
+        assert_eq!(front.body, "Text\n---\nmore");
+        assert_eq!(Front::read("no front").expect("text").body, "no front");
+        assert_eq!(Front::read("---\nno end").expect("text").body, "---\nno end");
+        assert!(Front::read("---\n- a\n---\n").is_err());
+        assert!(Front::read("---\na: b: c\n---\n").is_err());
+        let front = Front::read("\u{feff}---\r\nversion: 1.0\r\nallowed: a, b  c\r\n---\r\nx");
+        let front = front.expect("front matter");
+        assert_eq!((front.text("version").as_deref(), front.body.as_str()), (Some("1.0"), "x"));
+        assert_eq!(front.list("allowed"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_field_is_found_in_each_spelling_and_brackets_are_not_divided() {
+        let front = Front::read("---\nallowed-tools: Read, Bash(git log:*, x) Grep\n---\n");
+        let front = front.expect("front matter");
+        for name in ["allowed-tools", "allowed_tools", "allowedTools"] {
+            assert_eq!(front.list(name), ["Read", "Bash(git log:*, x)", "Grep"]);
+        }
+        assert_eq!(front.text("tools"), None);
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_read_by_lines() {
+        let text = "---\nname: \"x\"\ndescription: Reviews: all\ntools: [a, 'b']\n---\n\nText\n";
+        assert!(Front::read(text).is_err());
+        let front = Front::read_forgiving(text);
+        assert_eq!(front.text("description").as_deref(), Some("Reviews: all"));
+        assert_eq!(front.list("tools"), ["a", "b"]);
+        assert_eq!((front.text("name").as_deref(), front.body.as_str()), (Some("x"), "Text"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back(name in "\\PC{0,60}", body in "[a-z \n#]{0,60}") {
+            let mut front = Front { body: body.trim().to_owned(), ..Front::default() };
+            front.fields.insert("name".into(), name.clone().into());
+            let read = Front::read(&front.write()).expect("its own");
+            prop_assert_eq!(read, front);
+        }
+
+        #[test]
+        fn no_text_is_too_much(text in "(---\n)?\\PC{0,80}(\n---\n)?\\PC{0,20}") {
+            let _ = Front::read(&text);
+            let _ = Front::read_forgiving(&text);
+        }
+    }
+}

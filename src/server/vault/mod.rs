@@ -1,0 +1,240 @@
+//! The user's files that the server reads and writes on request: skills, agents, workspaces and
+//! their like. A [`Folder`] cannot be left: not by `..`, an absolute path or a link, whatever a
+//! caller names (openat2(2) beneath it, through cap-std). Knows no sessions and no HTTP.
+//!
+//! Files are bounded, replaced whole, and keep their mode.
+
+pub(crate) mod front;
+pub(crate) mod name;
+pub(crate) mod skills;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use front::Front;
+pub(crate) use name::Name;
+
+use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use rustix::io::Errno;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder that paths cannot lead out of.
+pub(crate) struct Folder {
+    dir: Dir,
+}
+
+/// Why a file could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// It is longer than what is read.
+    #[error("{0} is longer than {max} KiB", max = VAULT_FILE_BYTES_MAX / 1024)]
+    TooLong(PathBuf),
+    /// A folder has more in it than is looked at.
+    #[error("there are more than {FOLDER_ENTRIES_MAX} files in one folder")]
+    TooMany,
+    /// It is no text in UTF-8.
+    #[error("{0} is not UTF-8 text")]
+    NotText(PathBuf),
+    /// There is something of this name already.
+    #[error("{0} is there already")]
+    Taken(PathBuf),
+    /// It is a link that leads out, or one where a file of ours would be written.
+    #[error("{0} is a link that is not followed")]
+    Link(PathBuf),
+    /// What the system says of it.
+    #[error("{path}: {source}")]
+    Io {
+        /// Of what.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    fn of(path: &Path) -> impl FnOnce(io::Error) -> FileError {
+        move |source| {
+            // How cap-std says that a path leads out; the kernel's own refusals have a number.
+            let leads_out =
+                source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none();
+            if leads_out || Errno::from_io_error(&source) == Some(Errno::LOOP) {
+                return FileError::Link(path.to_owned());
+            }
+            FileError::Io { path: path.to_owned(), source }
+        }
+    }
+}
+
+/// What is in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its name; none that is not UTF-8 is listed.
+    pub(crate) name: String,
+    /// A folder, links followed where they stay inside.
+    pub(crate) is_folder: bool,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// When it was written last.
+    pub(crate) modified: wire::Timestamp,
+}
+
+impl Folder {
+    /// Opens a folder by its absolute path. None where there is none.
+    pub(crate) fn open(path: &Path) -> Result<Option<Folder>, FileError> {
+        match Dir::open_ambient_dir(path, ambient_authority()) {
+            Ok(dir) => Ok(Some(Folder { dir })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::of(path)(error)),
+        }
+    }
+
+    /// A folder in this one. None where there is none.
+    pub(crate) fn folder(&self, path: &Path) -> Result<Option<Folder>, FileError> {
+        match self.dir.open_dir(path) {
+            Ok(dir) => Ok(Some(Folder { dir })),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(FileError::of(path)(error)),
+        }
+    }
+
+    /// The same, made if it is not there, for its owner alone.
+    pub(crate) fn folder_made(&self, path: &Path) -> Result<Folder, FileError> {
+        let mut builder = cap_std::fs::DirBuilder::new();
+        cap_std::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true);
+        self.dir.create_dir_with(path, &builder).map_err(FileError::of(path))?;
+        let dir = self.dir.open_dir(path).map_err(FileError::of(path))?;
+        Ok(Folder { dir })
+    }
+
+    /// What is in it, by name, but for links that lead out or nowhere.
+    pub(crate) fn list(&self) -> Result<Vec<Listed>, FileError> {
+        let here = Path::new(".");
+        let mut listed = Vec::new();
+        for entry in self.dir.entries().map_err(FileError::of(here))? {
+            let entry = entry.map_err(FileError::of(here))?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let Ok(found) = self.dir.metadata(&name) else { continue };
+            if listed.len() >= FOLDER_ENTRIES_MAX {
+                return Err(FileError::TooMany);
+            }
+            let modified = found.modified().map(cap_std::time::SystemTime::into_std);
+            let since = modified.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            let millis = since.and_then(|since| i64::try_from(since.as_millis()).ok());
+            listed.push(Listed {
+                name,
+                is_folder: found.is_dir(),
+                size: found.len(),
+                modified: wire::Timestamp::from_millis(millis.unwrap_or(0)),
+            });
+        }
+        listed.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
+    }
+
+    /// The text of a file. None where there is no file.
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<String>, FileError> {
+        // Opening a pipe would wait for its other end.
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let file = match self.dir.open_with(path, &options) {
+            Ok(file) => file,
+            Err(error) if absent(&error) => return Ok(None),
+            Err(error) => return Err(FileError::of(path)(error)),
+        };
+        if !file.metadata().map_err(FileError::of(path))?.is_file() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        let mut bounded = file.take(VAULT_FILE_BYTES_MAX + 1);
+        bounded.read_to_end(&mut bytes).map_err(FileError::of(path))?;
+        if bytes.len() as u64 > VAULT_FILE_BYTES_MAX {
+            return Err(FileError::TooLong(path.to_owned()));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))?;
+        Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+    }
+
+    /// Writes a file that must not be there yet.
+    pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = self.dir.open_with(path, &options).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Taken(path.to_owned()),
+            _ => FileError::of(path)(error),
+        })?;
+        put(file, bytes).map_err(FileError::of(path))
+    }
+
+    /// Replaces a file, or makes it: whole or not at all, with the mode it had. A link stays
+    /// what it is: neither is it replaced, nor what it leads to.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        let unfinished = unfinished(path);
+        let mode = match self.dir.symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => return Err(FileError::Link(path.to_owned())),
+            Ok(found) => Some(found.permissions()),
+            Err(error) if absent(&error) => None,
+            Err(error) => return Err(FileError::of(path)(error)),
+        };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let written = self.dir.open_with(&unfinished, &options).and_then(|file| {
+            mode.map_or(Ok(()), |mode| file.set_permissions(mode))?;
+            put(file, bytes)
+        });
+        let done = written.and_then(|()| self.dir.rename(&unfinished, &self.dir, path));
+        done.map_err(|error| {
+            // The reason is what counts, not that a rest of it stays.
+            let _ = self.dir.remove_file(&unfinished);
+            FileError::of(path)(error)
+        })
+    }
+
+    /// Takes a file away. False: there was none.
+    pub(crate) fn remove(&self, path: &Path) -> Result<bool, FileError> {
+        match self.dir.remove_file(path) {
+            Ok(()) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(FileError::of(path)(error)),
+        }
+    }
+
+    /// Takes a folder away with all that is in it; a link is taken away itself. False: there
+    /// was none.
+    pub(crate) fn remove_folder(&self, path: &Path) -> Result<bool, FileError> {
+        let found = match self.dir.symlink_metadata(path) {
+            Ok(found) => found,
+            Err(error) if absent(&error) => return Ok(false),
+            Err(error) => return Err(FileError::of(path)(error)),
+        };
+        let removed = match found.is_dir() {
+            true => self.dir.remove_dir_all(path),
+            false => self.dir.remove_file(path),
+        };
+        removed.map(|()| true).map_err(FileError::of(path))
+    }
+
+    /// The folder itself, for what else is needed.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+}
+
+fn put(mut file: File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Where a file is written before it is in its place.
+fn unfinished(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.parachute", uuid::Uuid::new_v4().simple()))
+}
+
+fn absent(error: &io::Error) -> bool {
+    // The last two: a name that is too long or has a NUL in it can be no file's.
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput)
+}
