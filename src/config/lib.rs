@@ -10,4 +10,3 @@ mod file;
 pub mod keys;
 pub mod settings;
 pub mod token;
-pub mod workspace;

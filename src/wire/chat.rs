@@ -44,6 +44,10 @@ pub struct ChatBody {
     pub trust_level: Option<String>,
     /// Alias (`sonnet`) or id of a model.
     pub model: Option<String>,
+    /// Somebody chose this model. Without it the alias `sonnet`, which the app sends with every
+    /// turn, gives way to the model of the workspace or of the config.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub model_is_chosen: bool,
     /// The session's workspace.
     #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]*[a-z0-9]$|^[a-z0-9]$"))]
     pub workspace_id: Option<String>,

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod auth;
 pub mod chat;
 pub mod control;
+pub mod definition;
 pub mod error;
 pub mod frames;
 pub mod health;
@@ -19,6 +20,7 @@ pub mod skill;
 pub mod supervisor;
 pub mod time;
 pub mod trust;
+pub mod workspace;
 
 pub use chat::ChatEvent;
 pub use id::SessionId;

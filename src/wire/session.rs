@@ -120,11 +120,17 @@ pub struct SessionConfig {
     /// Any of the five names.
     pub trust_level: Option<String>,
     /// New module.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"))]
     pub module: Option<String>,
     /// Merged into `metadata.config_overrides`; a null value removes a key.
     pub config_overrides: Option<Map<String, Value>>,
-    /// New workspace; empty clears it.
-    pub workspace_id: Option<String>,
+    /// New workspace; empty or null clears it.
+    #[serde(
+        default,
+        deserialize_with = "crate::workspace::given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub workspace_id: Option<Option<String>>,
     /// `all_messages` or `mention_only`.
     pub response_mode: Option<String>,
     /// What counts as a mention.

@@ -45,4 +45,12 @@ impl Trust {
             Trust::Sandboxed => "untrusted",
         }
     }
+
+    /// The name under which it is kept: the predecessor's where it has one.
+    pub fn stored_name(self) -> &'static str {
+        match self {
+            Trust::Vault => "vault",
+            other => other.app_name(),
+        }
+    }
 }

@@ -184,6 +184,8 @@ async fn each_recorded_answer_is_ours_but_for_what_is_meant() {
     keys(&mut replay).await;
     two_sessions(&mut replay).await;
     turns(&mut replay).await;
+    capabilities(&mut replay).await;
+    workspaces(&mut replay).await;
     overseer(&mut replay).await;
     let files = std::fs::read_dir(folder().join("predecessor")).expect("a folder").flatten();
     for file in files {
@@ -316,6 +318,43 @@ async fn turns(replay: &mut Replay) {
         "chat_unknown_agent",
     ];
     replay.all(&names, at).await;
+}
+
+async fn capabilities(replay: &mut Replay) {
+    let home = Home::new();
+    let server = home.server().await;
+    let names = [
+        "skills_empty",
+        "skill_create",
+        "skill_get",
+        "skills_one",
+        "skill_delete",
+        "skill_404",
+        "agents_empty",
+        "agent_create",
+        "agent_get",
+        "agents_one",
+        "agent_delete",
+        "agent_404",
+    ];
+    replay.all(&names, (&home, &server.local())).await;
+}
+
+async fn workspaces(replay: &mut Replay) {
+    let home = Home::new();
+    let server = home.server().await;
+    let names = [
+        "workspaces_empty",
+        "workspace_create",
+        "workspace_create_again",
+        "workspaces_one",
+        "workspace_get",
+        "workspace_put",
+        "workspace_sessions",
+        "workspace_delete",
+        "workspace_404",
+    ];
+    replay.all(&names, (&home, &server.local())).await;
 }
 
 async fn overseer(replay: &mut Replay) {

@@ -1,6 +1,7 @@
 //! The server's doors, through the kit: the real programs, the scripted CLI.
 #![allow(clippy::disallowed_methods, reason = "tests start programs as a person would")]
 
+mod agents;
 mod broken_streams;
 mod chat;
 mod compare;
@@ -21,6 +22,10 @@ mod made_up;
 mod past;
 mod rng;
 mod settings;
+mod skills;
 mod streams;
 mod tables;
+mod tables_context;
 mod types;
+mod types_context;
+mod workspaces;

@@ -50,7 +50,7 @@ pub(crate) const KEY_DELETED: &[Field] = &[need("status", Is("deleted")), need("
 pub(crate) const AUTH_SETTINGS: &[Field] =
     &[need("require_auth", OneOf(&["always", "remote", "disabled"])), need("key_count", Int)];
 
-const SESSION_FIELDS: &[Field] = &[
+pub(crate) const SESSION_FIELDS: &[Field] = &[
     need("id", Str),
     null("title", Str),
     need("module", Str),
@@ -401,3 +401,70 @@ pub(crate) const MODELS: &[Field] = &[
     need("cached_at", Date),
     need("is_stale", Bool),
 ];
+
+const SKILL_FIELDS: &[Field] = &[
+    need("name", Str),
+    need("directory", Str),
+    need("description", Str),
+    need("content", Str),
+    need("size", Int),
+    need("modified", Date),
+    need("version", Str),
+    need("allowed_tools", Strings),
+    need("is_directory", Bool),
+    need("source", Str),
+    may("files", List(&[need("name", Str), need("size", Int)])),
+];
+
+pub(crate) const SKILL: &[Field] = SKILL_FIELDS;
+
+pub(crate) const SKILLS: &[Field] = &[need("skills", List(SKILL_FIELDS))];
+
+pub(crate) const SKILL_MADE: &[Field] = &[need("success", Bool), need("skill", Map(SKILL_FIELDS))];
+
+const AGENT_FIELDS: &[Field] = &[
+    need("name", Str),
+    null("description", Str),
+    need("type", OneOf(&["chatbot", "doc", "standalone"])),
+    null("model", Str),
+    null("path", Str),
+    need("source", OneOf(&["builtin", "vault_agents", "custom_agents"])),
+    need("tools", Strings),
+];
+
+/// One definition as it is listed and made.
+pub(crate) const AGENT: &[Field] = AGENT_FIELDS;
+
+pub(crate) const AGENTS: &[Field] = &[need("agents", List(AGENT_FIELDS))];
+
+/// What a custom one shows of itself.
+pub(crate) const AGENT_DETAIL: &[Field] = &[
+    need("name", Str),
+    null("description", Str),
+    need("type", OneOf(&["chatbot", "doc", "standalone"])),
+    null("model", Str),
+    null("path", Str),
+    need("source", OneOf(&["builtin", "vault_agents", "custom_agents"])),
+    need("tools", Strings),
+    need("system_prompt", Str),
+    null("system_prompt_preview", Str),
+];
+
+/// What the others show beside it.
+pub(crate) const AGENT_BOUNDS: &[Field] = &[
+    need(
+        "permissions",
+        Map(&[
+            need("read", Strings),
+            need("write", Strings),
+            need("spawn", Strings),
+            need("tools", Strings),
+            need("approvedMcps", Strings),
+        ]),
+    ),
+    need("constraints", Map(&[need("maxSpawns", Int), need("timeout", Int)])),
+    need("spawns", Strings),
+];
+
+/// A skill, an agent or a plugin that is gone.
+pub(crate) const REMOVED: &[Field] = &[need("success", Bool), need("deleted", Str)];

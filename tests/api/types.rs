@@ -5,12 +5,13 @@
 use crate::dart::{Field, faults, unguarded};
 use crate::past::{self, FIRST, SECOND};
 use crate::tables as t;
+use crate::tables_context as c;
 use http::Method;
 use parachute_tests::{Answer, Caller, Home, ScriptedApi, Stream, Supervisor};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-fn parses(answer: &Answer, status: u16, fields: &'static [Field]) -> Value {
+pub(crate) fn parses(answer: &Answer, status: u16, fields: &'static [Field]) -> Value {
     let json = answer.json();
     assert_eq!(answer.status, status, "{json}");
     assert_eq!(faults(&json, fields), Vec::<String>::new(), "{json}");
@@ -20,7 +21,7 @@ fn parses(answer: &Answer, status: u16, fields: &'static [Field]) -> Value {
     json
 }
 
-async fn get(caller: &Caller, path: &str, fields: &'static [Field]) -> Value {
+pub(crate) async fn get(caller: &Caller, path: &str, fields: &'static [Field]) -> Value {
     parses(&caller.get(path).await, 200, fields)
 }
 
@@ -64,6 +65,22 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/chat/{id}/permissions", t::PENDING),
     ("POST", "/api/chat/{id}/permissions/grant", t::GRANTED),
     ("POST", "/api/chat/{id}/permissions/deny", t::DENIED),
+    ("GET", "/api/agents", t::AGENTS),
+    ("POST", "/api/agents", t::AGENT),
+    ("POST", "/api/agents/upload", t::AGENT),
+    ("GET", "/api/agents/{name}", t::AGENT_DETAIL),
+    ("DELETE", "/api/agents/{name}", t::REMOVED),
+    ("GET", "/api/skills", t::SKILLS),
+    ("POST", "/api/skills", t::SKILL_MADE),
+    ("POST", "/api/skills/upload", t::SKILL_MADE),
+    ("GET", "/api/skills/{name}", t::SKILL),
+    ("DELETE", "/api/skills/{name}", t::REMOVED),
+    ("GET", "/api/workspaces", c::WORKSPACES),
+    ("POST", "/api/workspaces", c::WORKSPACE),
+    ("GET", "/api/workspaces/{slug}", c::WORKSPACE),
+    ("PUT", "/api/workspaces/{slug}", c::WORKSPACE),
+    ("DELETE", "/api/workspaces/{slug}", c::WORKSPACE_DELETED),
+    ("GET", "/api/workspaces/{slug}/sessions", c::WORKSPACE_SESSIONS),
     // What the supervisor answers is judged below.
     ("GET", "/supervisor/{*path}", &[]),
     ("POST", "/supervisor/{*path}", &[]),
@@ -288,6 +305,54 @@ async fn a_grant_repeats_the_pattern() {
     let granted = parses(&granted, 200, t::GRANTED);
     assert_eq!(granted["pattern"], "Bash(touch *)");
     events_parse(&stream.whole().await);
+}
+
+#[tokio::test]
+async fn skills_parse() {
+    let home = Home::new();
+    let server = home.server().await;
+    let local = server.local();
+    get(&local, "/api/skills", t::SKILLS).await;
+    let new = json!({ "name": "Review", "description": "d", "content": "Do it." });
+    parses(&local.post("/api/skills", &new).await, 200, t::SKILL_MADE);
+    parses(&local.post("/api/skills", &new).await, 409, t::DETAIL);
+    let folder = home.path("vault/.skills/folder");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("SKILL.md"), "Do it otherwise.").expect("written");
+    get(&local, "/api/skills", t::SKILLS).await;
+    get(&local, "/api/skills/folder", t::SKILL).await;
+    let gone = local.ask(Method::DELETE, "/api/skills/Review", None).await;
+    parses(&gone, 200, t::REMOVED);
+    let gone = local.ask(Method::DELETE, "/api/skills/Review", None).await;
+    parses(&gone, 404, t::DETAIL);
+}
+
+#[tokio::test]
+async fn agent_definitions_parse() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.path("vault/agents")).expect("a folder");
+    std::fs::write(home.path("vault/agents/note.md"), "You note.").expect("written");
+    let server = home.server().await;
+    let local = server.local();
+    let new = json!({ "name": "reviewer", "prompt": "Review.", "description": "d",
+        "tools": ["Read"], "model": "haiku" });
+    parses(&local.post("/api/agents", &new).await, 200, t::AGENT);
+    parses(&local.post("/api/agents", &new).await, 409, t::DETAIL);
+    get(&local, "/api/agents", t::AGENTS).await;
+    get(&local, "/api/agents/reviewer", t::AGENT_DETAIL).await;
+    for name in ["vault-agent", "note"] {
+        let detail = get(&local, &format!("/api/agents/{name}"), t::AGENT_DETAIL).await;
+        assert_eq!(faults(&detail, t::AGENT_BOUNDS), Vec::<String>::new(), "{detail}");
+        assert!(detail.get("mcp_servers").is_some(), "{detail}");
+        let gone = local.ask(Method::DELETE, &format!("/api/agents/{name}"), None).await;
+        parses(&gone, 403, t::DETAIL);
+    }
+    let file = local.upload("/api/agents/upload", "other.md", b"Do.").await;
+    parses(&file, 200, t::AGENT);
+    let gone = local.ask(Method::DELETE, "/api/agents/reviewer", None).await;
+    parses(&gone, 200, t::REMOVED);
+    let gone = local.ask(Method::DELETE, "/api/agents/reviewer", None).await;
+    parses(&gone, 404, t::DETAIL);
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ fn body(args: &ChatArgs) -> Result<ChatBody, Fail> {
         message: message(args)?,
         session_id: args.session.as_ref().map(ToString::to_string),
         model: args.model.clone(),
+        model_is_chosen: args.model.is_some(),
         permission_mode: args.mode.map(Into::into),
         working_directory: directory,
         ..ChatBody::default()

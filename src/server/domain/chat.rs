@@ -4,12 +4,12 @@
 
 use super::keys::blocking;
 use super::prompt::{self, Place};
-use super::sessions::{permission_mode, set_permission_mode, stored_trust};
+use super::sessions::{permission_mode, set_permission_mode};
 use super::{Domain, DomainError};
 use crate::agents::{Piped, StartError, Wanted, replay};
 use crate::limits::REPLAY_PIECES_MAX;
 use crate::store::{Handed, MetadataEdit, Patch, SessionRow, Store, StoreError};
-use config::{token, workspace};
+use config::token;
 use serve::Feed;
 use serve::fault::chain;
 use std::path::Path;
@@ -20,6 +20,9 @@ use wire::chat::{ChatBody, PermissionMode, PromptMetadata, ResumeInfo, TextMode,
 use wire::error::ErrorCode;
 use wire::frames::frame_without_id;
 use wire::{ChatEvent, SessionId, Timestamp, Trust};
+
+/// The model that the app asks for while nobody has chosen one there.
+const APP_MODEL: &str = "sonnet";
 
 /// What was found out about a turn's session.
 struct Found {
@@ -126,17 +129,23 @@ impl Domain {
     }
 
     async fn prepare(&self, mut body: ChatBody, turn: String) -> Result<Prepared, ChatEvent> {
-        let found = self.find(&body).await.map_err(|e| domain_error(&e, None))?;
+        let mut found = self.find(&body).await.map_err(|e| domain_error(&e, None))?;
         let id = found.id.to_string();
-        let trust = self.trust(&body, found.row.as_ref());
         let row = found.row.as_ref();
-        let asked =
-            body.working_directory.as_deref().or_else(|| override_of(row, "working_directory"));
+        let kept = row.and_then(|r| r.workspace_id.as_deref());
+        let mut space = self.turn_space(body.workspace_id.as_deref(), kept).await;
+        body.workspace_id = space.asked.take();
+        let trust = trust(&body, row, space.trust);
+        let asked = body.working_directory.as_deref().or_else(|| space.working_directory());
+        let asked = asked.or_else(|| override_of(row, "working_directory"));
         let asked = asked.or_else(|| row?.working_directory.as_deref());
         let place = prompt::place(self.vault(), asked);
-        if trust != Trust::Full {
-            return Err(self.trust_refused(&id, trust));
+        if let Some(refused) = unconfinable(&id, trust, &place) {
+            return Err(refused);
         }
+        let resumable = self.resumable(&id, trust).await;
+        found.transcript = resumable.map_err(|e| domain_error(&e, Some(&id)))?;
+        let row = found.row.as_ref();
         let (resume, prior) = self.resume(&found, &mut body).await;
         let custom = body.system_prompt.take();
         let custom = custom.or_else(|| override_of(row, "system_prompt").map(str::to_owned));
@@ -147,9 +156,10 @@ impl Domain {
                 .await
                 .map_err(|e| domain_error(&e, Some(&id)))?;
         let claude = ClaudeSetup {
+            trust,
             program: self.settings.claude_path.as_ref().map(|p| p.display().to_string()),
             directory: place.directory.display().to_string(),
-            model: body.model.clone().or_else(|| self.settings.default_model.clone()),
+            model: model(&body, space.model().or(self.settings.default_model.as_deref())),
             system_prompt: prompt.replacement,
             append_prompt: prompt.addition,
             permission_mode: body
@@ -159,7 +169,12 @@ impl Domain {
             credential: self.credential().await,
         };
         let title = row.and_then(|r| r.title.clone()).or_else(|| prompt::title_of(&body.message));
-        let preface = preface(&body, &id, &turn, &place, &resume, title.clone(), prompt.metadata);
+        let mut metadata = prompt.metadata;
+        metadata.trust_mode = trust != Trust::Sandboxed;
+        let session = session_event(&id, &turn, &place, &resume, title.clone(), trust);
+        let mut preface = preface(session, &id, &body, &place, metadata);
+        let problem = space.problem.take();
+        preface.extend(problem.map(|said| warning(&id, "workspace", "Workspace", said)));
         let request = TurnRequest {
             turn,
             message: message_text(&body, resume.previous_message_count == 0 && !found.transcript),
@@ -169,7 +184,6 @@ impl Domain {
             working_directory: place.stored.clone(),
             fresh: body.recovery_mode.is_some(),
             resume,
-            trust,
             vault: self.vault().display().to_string(),
             claude,
         };
@@ -190,28 +204,6 @@ impl Domain {
         }
         let id = SessionId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
         Ok(Found { id, row: None, transcript: false })
-    }
-
-    /// The strictest of what request, session and workspace say; a request can lower trust,
-    /// never raise it. A level that nobody knows is the strictest of all.
-    fn trust(&self, body: &ChatBody, row: Option<&SessionRow>) -> Trust {
-        let workspace = body.workspace_id.as_deref();
-        let workspace = workspace.or_else(|| row?.workspace_id.as_deref());
-        let of_workspace = workspace.and_then(|slug| workspace::trust(self.vault(), slug));
-        let kept = row.and_then(|r| r.trust_level.clone());
-        let said = body.trust_level.clone().into_iter().chain(kept).chain(of_workspace);
-        said.map(|name| Trust::parse(&name).unwrap_or(Trust::Sandboxed))
-            .fold(Trust::Full, Trust::max)
-    }
-
-    fn trust_refused(&self, session: &str, trust: Trust) -> ChatEvent {
-        let message = format!(
-            "This version cannot confine an agent at the level `{}`, and it does not run one with \
-             more trust than was asked for. Set the session to `full` to run it as you.",
-            trust.name()
-        );
-        let error = ErrorCode::TrustUnavailable.error(message, Some(session));
-        ChatEvent::TypedError(Box::new(error))
     }
 
     /// How the CLI's conversation comes about, and what it has to be told of the past in words.
@@ -309,6 +301,44 @@ impl Domain {
     }
 }
 
+/// Why an agent cannot be confined as its level asks. There is no weaker second way.
+fn unconfinable(session: &str, trust: Trust, place: &Place) -> Option<ChatEvent> {
+    let outside = place.stored.as_deref().is_some_and(|stored| !stored.starts_with("/vault/"));
+    let why = match trust {
+        Trust::Vault if outside => format!(
+            "{} is outside of the vault, which is all there is at the level `vault`",
+            place.directory.display()
+        ),
+        // Whether this machine can is for the agent to find out, which is confined otherwise
+        // than the server's own unit is.
+        Trust::Full | Trust::Vault => return None,
+        Trust::Sandboxed => "this version has no containers yet".to_owned(),
+    };
+    let message = format!(
+        "Nothing was run, because an agent never gets more trust than was asked for: {why}. \
+         Change that, or set the session to `full` to run it as you."
+    );
+    let error = ErrorCode::TrustUnavailable.error(message, Some(session));
+    Some(ChatEvent::TypedError(Box::new(error)))
+}
+
+/// The strictest of what request, session and workspaces say; a request can lower trust, never
+/// raise it. A level that nobody knows is the strictest of all.
+fn trust(body: &ChatBody, row: Option<&SessionRow>, of_workspaces: Trust) -> Trust {
+    let kept = row.and_then(|r| r.trust_level.clone());
+    let said = body.trust_level.clone().into_iter().chain(kept);
+    said.map(|name| Trust::parse(&name).unwrap_or(Trust::Sandboxed)).fold(of_workspaces, Trust::max)
+}
+
+/// The model of a turn: the request's, else the one named by workspace or config. The app sends
+/// `sonnet` with every turn, whoever chose what (trap 62), so that this alias is a choice only
+/// where the client says so; ids and the other aliases always are.
+fn model(body: &ChatBody, named: Option<&str>) -> Option<String> {
+    let asked = body.model.as_deref().filter(|model| !model.is_empty());
+    let chosen = asked.filter(|model| body.model_is_chosen || *model != APP_MODEL);
+    chosen.or(named).or(asked).map(str::to_owned)
+}
+
 /// What the owner set for this session alone.
 fn override_of<'r>(row: Option<&'r SessionRow>, name: &str) -> Option<&'r str> {
     row?.metadata.as_ref()?.get("config_overrides")?.get(name)?.as_str()
@@ -334,7 +364,7 @@ fn new_row(
         working_directory: place.stored.clone(),
         continued_from: body.continued_from.clone(),
         agent_type: body.agent_type.clone(),
-        trust_level: asked.map(|_| stored_trust(trust).into()),
+        trust_level: asked.map(|_| trust.stored_name().into()),
         workspace_id: body.workspace_id.clone(),
         ..SessionRow::new(id, Timestamp::now())
     }
@@ -349,33 +379,41 @@ fn message_text(body: &ChatBody, is_new: bool) -> String {
     }
 }
 
-fn preface(
-    body: &ChatBody,
+fn session_event(
     id: &str,
     turn: &str,
     place: &Place,
     resume: &ResumeInfo,
     title: Option<String>,
+    trust: Trust,
+) -> ChatEvent {
+    ChatEvent::Session {
+        session_id: Some(id.to_owned()),
+        working_directory: place.stored.clone(),
+        resume_info: resume.clone(),
+        session_resume: resume.clone(),
+        trust_level: Some(trust.app_name().into()),
+        trust: Some(trust),
+        title,
+        turn_id: turn.to_owned(),
+    }
+}
+
+/// What is said of a turn before the CLI is asked.
+fn preface(
+    session: ChatEvent,
+    id: &str,
+    body: &ChatBody,
+    place: &Place,
     metadata: PromptMetadata,
 ) -> Vec<ChatEvent> {
-    let session_id = Some(id.to_owned());
     let mut out = vec![
-        ChatEvent::Session {
-            session_id: session_id.clone(),
-            working_directory: place.stored.clone(),
-            resume_info: resume.clone(),
-            session_resume: resume.clone(),
-            trust_level: Some(Trust::Full.app_name().into()),
-            trust: Some(Trust::Full),
-            title,
-            turn_id: turn.to_owned(),
-        },
+        session,
         ChatEvent::UserMessage { content: body.message.clone(), injected: false },
         ChatEvent::PromptMetadata(metadata),
     ];
     let mut warn = |code: &str, title: &str, message: String| {
-        let (code, title, session_id) = (code.into(), title.into(), session_id.clone());
-        out.push(ChatEvent::Warning { code, title, message, details: None, session_id });
+        out.push(warning(id, code, title, message));
     };
     if let Some(refused) = &place.refused {
         let message = format!("{refused}; the agent works in the vault instead.");
@@ -385,7 +423,6 @@ fn preface(
         ("attachments", body.attachments.as_ref().is_some_and(|a| !a.is_empty())),
         ("contexts", body.contexts.as_ref().is_some_and(|c| c.iter().any(|c| !c.is_empty()))),
         ("agentPath", body.agent_path.as_deref().is_some_and(|a| a != "vault-agent")),
-        ("workspaceId", body.workspace_id.is_some()),
     ] {
         if given {
             let message = format!("This version does not use `{name}`; the turn goes on without.");
@@ -393,6 +430,11 @@ fn preface(
         }
     }
     out
+}
+
+fn warning(id: &str, code: &str, title: &str, message: String) -> ChatEvent {
+    let (code, title, session_id) = (code.into(), title.into(), Some(id.to_owned()));
+    ChatEvent::Warning { code, title, message, details: None, session_id }
 }
 
 fn plain_error(error: &str) -> ChatEvent {

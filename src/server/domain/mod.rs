@@ -8,10 +8,12 @@ pub(crate) mod keys;
 pub(crate) mod prompt;
 pub(crate) mod sessions;
 pub(crate) mod transcript;
+pub(crate) mod workspaces;
 
 use crate::agents::Agents;
 use crate::limits::REOPEN_PAUSE;
 use crate::store::{Handed, Store, StoreError};
+use crate::vault::unpack::ArchiveError;
 use crate::vault::{FileError, Folder};
 use config::keys::Keys;
 use config::settings::{Loaded, Settings, Sources};
@@ -52,8 +54,13 @@ pub(crate) enum DomainError {
     Taken(String),
     #[error("{0}")]
     Protected(String),
+    /// What it is about is there and cannot be used as it is.
+    #[error("{0}")]
+    Unusable(String),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     #[error("the database cannot be opened: {0}")]
     NoStore(String),
     #[error(transparent)]

@@ -82,6 +82,7 @@ impl Domain {
         config: SessionConfig,
     ) -> Result<Session, DomainError> {
         let row = self.row(id).await?;
+        self.check_workspace(&row, &config).await?;
         let pending = row.metadata.as_ref().and_then(|m| m.get("pending_initialization"));
         if !pending.is_some_and(truthy) {
             return Err(DomainError::Bad("Session is not pending initialization".into()));
@@ -103,7 +104,8 @@ impl Domain {
         id: &str,
         config: SessionConfig,
     ) -> Result<Session, DomainError> {
-        self.row(id).await?;
+        let row = self.row(id).await?;
+        self.check_workspace(&row, &config).await?;
         let trust = config.trust_level.clone();
         let patch = patch_of(config)?;
         if patch.is_empty() {
@@ -114,6 +116,23 @@ impl Domain {
             tracing::info!(session = id, trust, "the owner set the trust level");
         }
         Ok(session)
+    }
+
+    /// A session may stay in a workspace that is gone, but go into none (trap 69).
+    async fn check_workspace(
+        &self,
+        row: &SessionRow,
+        config: &SessionConfig,
+    ) -> Result<(), DomainError> {
+        let wanted = config.workspace_id.as_ref().and_then(Option::as_deref);
+        let wanted = wanted.filter(|slug| !slug.is_empty());
+        match wanted.filter(|slug| row.workspace_id.as_deref() != Some(*slug)) {
+            None => Ok(()),
+            Some(slug) => match self.workspace(slug).await {
+                Err(DomainError::Missing(said)) => Err(DomainError::Bad(said)),
+                found => found.map(drop),
+            },
+        }
     }
 
     async fn change(&self, id: &str, patch: Patch) -> Result<Session, DomainError> {
@@ -127,13 +146,10 @@ fn patch_of(config: SessionConfig) -> Result<Patch, DomainError> {
     if let Some(name) = config.trust_level {
         let trust = Trust::parse(&name);
         let trust = trust.ok_or_else(|| DomainError::Bad("Invalid trust level".into()))?;
-        patch.trust_level = Some(stored_trust(trust).into());
+        patch.trust_level = Some(trust.stored_name().into());
     }
     if let Some(workspace) = config.workspace_id {
-        if !workspace.is_empty() && !is_slug(&workspace) {
-            return Err(DomainError::Bad(format!("not a workspace's name: {workspace}")));
-        }
-        patch.workspace_id = Some(Some(workspace).filter(|w| !w.is_empty()));
+        patch.workspace_id = Some(workspace.filter(|w| !w.is_empty()));
     }
     if let Some(mode) = config.response_mode.as_deref()
         && !matches!(mode, "all_messages" | "mention_only")
@@ -175,14 +191,6 @@ fn part<'m>(metadata: &'m mut Map<String, Value>, name: &str) -> &'m mut Map<Str
     value.as_object_mut().expect("made one above")
 }
 
-/// The name under which a level is kept: the predecessor's where it has one.
-pub(crate) fn stored_trust(trust: Trust) -> &'static str {
-    match trust {
-        Trust::Vault => "vault",
-        other => other.app_name(),
-    }
-}
-
 pub(crate) fn permission_mode(metadata: Option<&Map<String, Value>>) -> PermissionMode {
     let kept = metadata.and_then(|m| m.get(PERMISSION_MODE)).cloned();
     kept.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
@@ -195,11 +203,6 @@ pub(crate) fn set_permission_mode(metadata: &mut Map<String, Value>, mode: Permi
 
 fn truthy(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false))
-}
-
-fn is_slug(text: &str) -> bool {
-    let lawful = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(lawful)
 }
 
 /// A session as the contract shows it.

@@ -1,6 +1,7 @@
 //! All doors of the server. Each group has its rows, then its handlers: unwrap, one call of the
 //! domain, wrap. The only place where the domain's errors get status codes.
 
+mod agents;
 mod auth;
 mod chat;
 mod health;
@@ -8,12 +9,14 @@ mod permissions;
 mod sessions;
 mod skills;
 mod supervisor;
+mod workspaces;
 
 use crate::app::App;
 use crate::domain::DomainError;
 use crate::domain::keys::KeyError;
 use crate::store::StoreError;
 use crate::vault::FileError;
+use crate::vault::unpack::ArchiveError;
 use http::StatusCode;
 use serve::client::AskError;
 use serve::{Fault, Table};
@@ -27,7 +30,9 @@ pub fn table() -> Table<App> {
         .chain(sessions::rows())
         .chain(permissions::rows())
         .chain(skills::rows())
+        .chain(agents::rows())
         .chain(supervisor::rows())
+        .chain(workspaces::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
 }
@@ -39,9 +44,14 @@ impl From<DomainError> for Fault {
             DomainError::NoSession | DomainError::NoTranscript => Fault::missing(said),
             DomainError::Bad(_) => Fault::bad(said),
             DomainError::Missing(_) => Fault::missing(said),
-            DomainError::Taken(_) => Fault::new(StatusCode::CONFLICT, said),
+            DomainError::Taken(_) | DomainError::Unusable(_) => {
+                Fault::new(StatusCode::CONFLICT, said)
+            }
             DomainError::Protected(_) => Fault::forbidden(said),
-            DomainError::File(error) => error.into(),
+            DomainError::File(error) | DomainError::Archive(ArchiveError::File(error)) => {
+                error.into()
+            }
+            DomainError::Archive(_) => Fault::bad(said),
             DomainError::NoStore(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),
             DomainError::History(_) | DomainError::Broken => Fault::bug(error),

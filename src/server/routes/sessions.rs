@@ -75,6 +75,7 @@ async fn list(cx: Cx<App>, Query(query): Query<ListQuery>) -> Result<RawJson<Ses
         module: query.module,
         search: query.search,
         archived: query.archived,
+        archived_too: false,
         workspace_id: query.workspace_id,
         limit: query.limit,
         offset: query.offset,

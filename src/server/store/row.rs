@@ -92,6 +92,8 @@ pub struct ListFilter {
     pub search: Option<String>,
     /// False: only those not put away. True: only those.
     pub archived: bool,
+    /// Both; then `archived` says nothing.
+    pub archived_too: bool,
     /// Only this workspace.
     pub workspace_id: Option<String>,
     /// At most so many rows.

@@ -119,6 +119,29 @@ impl Store {
         })
         .await
     }
+
+    /// Takes all sessions out of a workspace; how many there were. `trust` says of the level
+    /// that a session has which one it has from then on. Runs on the writer's thread.
+    pub async fn leave_workspace(
+        &self,
+        slug: &str,
+        trust: impl Fn(Option<&str>) -> Option<String> + Send + 'static,
+    ) -> Result<usize, StoreError> {
+        let slug = slug.to_owned();
+        self.write(move |change| {
+            let rows: Vec<(String, Option<String>)> = change
+                .prepare_cached("SELECT id, trust_level FROM sessions WHERE workspace_id = ?1")?
+                .query_map([slug], |row| Ok((row.get(0)?, row::text(row, 1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            let sql = "UPDATE sessions SET workspace_id = NULL, trust_level = ?2 WHERE id = ?1";
+            let mut update = change.prepare_cached(sql)?;
+            for (id, level) in &rows {
+                update.execute(params![id, trust(level.as_deref())])?;
+            }
+            Ok(rows.len())
+        })
+        .await
+    }
 }
 
 /// The row of this id.
@@ -172,7 +195,7 @@ pub(super) fn touch(connection: &Connection, id: &str, at: Timestamp) -> rusqlit
 /// as they were added, so that pages neither repeat nor skip.
 pub(super) fn list_sql() -> String {
     format!(
-        "SELECT {COLUMNS} FROM sessions WHERE {ARCHIVED} = ?1 \
+        "SELECT {COLUMNS} FROM sessions WHERE (?7 OR {ARCHIVED} = ?1) \
          AND (?2 IS NULL OR module = ?2) AND (?3 IS NULL OR workspace_id = ?3) \
          AND (?4 IS NULL OR title LIKE ?4 ESCAPE '\\') \
          ORDER BY last_accessed DESC, rowid LIMIT ?5 OFFSET ?6"
@@ -191,6 +214,7 @@ fn list(connection: &Connection, filter: &ListFilter) -> rusqlite::Result<Vec<Se
                 pattern,
                 filter.limit,
                 filter.offset,
+                filter.archived_too,
             ],
             row::session,
         )?

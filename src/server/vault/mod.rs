@@ -4,18 +4,24 @@
 //!
 //! Files are bounded, replaced whole, and keep their mode.
 
+pub(crate) mod definitions;
 pub(crate) mod front;
 pub(crate) mod name;
 pub(crate) mod skills;
+pub(crate) mod slug;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unpack;
+pub(crate) mod workspaces;
 
 pub(crate) use front::Front;
 pub(crate) use name::Name;
+pub(crate) use slug::Slug;
 
-use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};
+use crate::limits::{FOLDER_ENTRIES_MAX, UNFINISHED_SECONDS_MAX, VAULT_FILE_BYTES_MAX};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -136,31 +142,50 @@ impl Folder {
 
     /// The text of a file. None where there is no file.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<String>, FileError> {
+        match self.opened(path, OFlags::empty())? {
+            Some(file) => text_of(file, path),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, where no part of the path may be a link, not even one that stays inside.
+    pub(crate) fn read_unlinked(&self, path: &Path) -> Result<Option<String>, FileError> {
+        let mut within: Option<Folder> = None;
+        for folder in path.parent().into_iter().flat_map(Path::iter) {
+            let here = within.as_ref().unwrap_or(self);
+            let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+            let Some(opened) = here.opened(Path::new(folder), flags)? else { return Ok(None) };
+            within = Some(Folder { dir: Dir::from_std_file(opened.into_std()) });
+        }
+        let name = Path::new(path.file_name().unwrap_or_default());
+        match within.as_ref().unwrap_or(self).opened(name, OFlags::NOFOLLOW)? {
+            Some(file) => text_of(file, path),
+            None => Ok(None),
+        }
+    }
+
+    fn opened(&self, path: &Path, flags: OFlags) -> Result<Option<File>, FileError> {
         // Opening a pipe would wait for its other end.
+        let flags = flags | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let file = match self.dir.open_with(path, &options) {
-            Ok(file) => file,
-            Err(error) if absent(&error) => return Ok(None),
-            Err(error) => return Err(FileError::of(path)(error)),
-        };
-        if !file.metadata().map_err(FileError::of(path))?.is_file() {
-            return Ok(None);
+        options.read(true).custom_flags(flags.bits().cast_signed());
+        match self.dir.open_with(path, &options) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(FileError::of(path)(error)),
         }
-        let mut bytes = Vec::new();
-        let mut bounded = file.take(VAULT_FILE_BYTES_MAX + 1);
-        bounded.read_to_end(&mut bytes).map_err(FileError::of(path))?;
-        if bytes.len() as u64 > VAULT_FILE_BYTES_MAX {
-            return Err(FileError::TooLong(path.to_owned()));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))?;
-        Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
     }
 
     /// Writes a file that must not be there yet.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        bounded(path, bytes)?;
+        self.create_as(path, bytes, 0o600)
+    }
+
+    /// The same, with this mode, and of any length.
+    pub(crate) fn create_as(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
+        options.write(true).create_new(true).mode(mode);
         let file = self.dir.open_with(path, &options).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => FileError::Taken(path.to_owned()),
             _ => FileError::of(path)(error),
@@ -171,6 +196,7 @@ impl Folder {
     /// Replaces a file, or makes it: whole or not at all, with the mode it had. A link stays
     /// what it is: neither is it replaced, nor what it leads to.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        bounded(path, bytes)?;
         let unfinished = unfinished(path);
         let mode = match self.dir.symlink_metadata(path) {
             Ok(found) if found.is_symlink() => return Err(FileError::Link(path.to_owned())),
@@ -190,6 +216,34 @@ impl Folder {
             let _ = self.dir.remove_file(&unfinished);
             FileError::of(path)(error)
         })
+    }
+
+    /// Moves what is here into another folder, where nothing of that name may be.
+    pub(crate) fn rename(&self, from: &Path, folder: &Folder, to: &Path) -> Result<(), FileError> {
+        // Two at once: the kernel does not put a folder over one with something in it.
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty};
+        if folder.dir.symlink_metadata(to).is_ok() {
+            return Err(FileError::Taken(to.to_owned()));
+        }
+        self.dir.rename(from, &folder.dir, to).map_err(|error| match error.kind() {
+            AlreadyExists | DirectoryNotEmpty => FileError::Taken(to.to_owned()),
+            _ => FileError::of(to)(error),
+        })
+    }
+
+    /// Makes a folder beside what is here for what is not yet whole; whoever made it takes it
+    /// away again. What others left unfinished is swept, if it is old.
+    pub(crate) fn unfinished(&self) -> Result<PathBuf, FileError> {
+        let now = wire::Timestamp::now();
+        for left in self.list()?.iter().filter(|left| is_unfinished(&left.name)) {
+            if left.modified.plus_seconds(UNFINISHED_SECONDS_MAX) < now {
+                tracing::info!(name = left.name, "what was left unfinished is swept");
+                self.remove_folder(Path::new(&left.name))?;
+            }
+        }
+        let path = unfinished(Path::new("new"));
+        self.folder_made(&path)?;
+        Ok(path)
     }
 
     /// Takes a file away. False: there was none.
@@ -222,6 +276,27 @@ impl Folder {
     }
 }
 
+/// What is in a file, if it is one.
+fn text_of(file: File, path: &Path) -> Result<Option<String>, FileError> {
+    if !file.metadata().map_err(FileError::of(path))?.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let mut bounded = file.take(VAULT_FILE_BYTES_MAX + 1);
+    bounded.read_to_end(&mut bytes).map_err(FileError::of(path))?;
+    if bytes.len() as u64 > VAULT_FILE_BYTES_MAX {
+        return Err(FileError::TooLong(path.to_owned()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))?;
+    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+}
+
+/// What could not be read again is not written.
+fn bounded(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let fits = bytes.len() as u64 <= VAULT_FILE_BYTES_MAX;
+    if fits { Ok(()) } else { Err(FileError::TooLong(path.to_owned())) }
+}
+
 fn put(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
@@ -231,6 +306,10 @@ fn put(mut file: File, bytes: &[u8]) -> io::Result<()> {
 fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.parachute", uuid::Uuid::new_v4().simple()))
+}
+
+fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".parachute")
 }
 
 fn absent(error: &io::Error) -> bool {

@@ -7,7 +7,7 @@ fn plan(sql: &str) -> String {
     let connection = schema::open_memory().unwrap();
     let mut query = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let nothing: Option<String> = None;
-    let values = params![false, nothing, nothing, nothing, 100, 0];
+    let values = params![false, nothing, nothing, nothing, 100, 0, false];
     let steps = query.query_map(values, |row| row.get::<_, String>(3)).unwrap();
     steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
 }

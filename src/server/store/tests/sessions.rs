@@ -240,3 +240,29 @@ proptest! {
 fn handed(name: &str) -> crate::store::Handed {
     crate::store::Handed { turn: name.into(), session_id: name.into(), body: String::new() }
 }
+
+#[tokio::test]
+async fn sessions_leave_a_workspace_with_the_trust_that_is_said() {
+    let store = store();
+    for (id, workspace, trust) in
+        [("a", "w", None), ("b", "w", Some("trusted")), ("c", "other", Some("trusted"))]
+    {
+        let mut row = chat(id, 1);
+        row.workspace_id = Some(workspace.into());
+        row.trust_level = trust.map(str::to_owned);
+        row.archived = id == "b";
+        store.insert_session(&row).await.unwrap();
+    }
+    let both = ListFilter { archived_too: true, workspace_id: Some("w".into()), limit: 9, ..all() };
+    assert_eq!(ids(&store, &both).await, ["a", "b"]);
+    let told = |level: Option<&str>| Some(format!("less than {}", level.unwrap_or("nothing")));
+    assert_eq!(store.leave_workspace("w", told).await.unwrap(), 2);
+    assert!(ids(&store, &both).await.is_empty());
+    let trust = |id: &'static str| {
+        let store = store.clone();
+        async move { store.session(id).await.unwrap().unwrap().trust_level }
+    };
+    assert_eq!(trust("a").await.as_deref(), Some("less than nothing"));
+    assert_eq!(trust("b").await.as_deref(), Some("less than trusted"));
+    assert_eq!(trust("c").await.as_deref(), Some("trusted"));
+}
