@@ -46,6 +46,8 @@ pub struct Shape {
     pub query: Option<Value>,
     /// Its body's.
     pub body: Option<Value>,
+    /// Whether the body is a form with a file in it, not JSON.
+    pub is_form: bool,
 }
 
 /// A request's raw input, for [`Take`].
@@ -53,6 +55,8 @@ pub struct Raw<'a> {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
+    /// Media type of the body.
+    pub(crate) kind: Option<HeaderValue>,
     pub(crate) body: Incoming,
     shape: &'a Shape,
     definitions: &'a Map<String, Value>,
@@ -296,7 +300,9 @@ impl<'a> Raw<'a> {
         let (head, body) = req.into_parts();
         let query = head.uri.query().map(str::to_owned);
         let path = head.uri.path().to_owned();
-        (head.headers, Raw { method: head.method, path, query, body, shape, definitions, limits })
+        let kind = head.headers.get(header::CONTENT_TYPE).cloned();
+        let method = head.method;
+        (head.headers, Raw { method, path, query, kind, body, shape, definitions, limits })
     }
 }
 

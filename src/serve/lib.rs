@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod pass;
 pub mod table;
 mod taken;
+mod upload;
 
 pub use answer::{App, Caller, Peer};
 pub use body::Body;
@@ -34,6 +35,7 @@ pub use limits::Limits;
 pub use listen::{Door, Pulse, serve};
 pub use live::{Feed, Live};
 pub use table::{Access, Route, Table};
+pub use upload::Upload;
 
 /// What every handler answers with in the end.
 pub type Reply = http::Response<Body>;

@@ -71,7 +71,8 @@ fn operation<A>(
         out["parameters"] = parameters.into();
     }
     if let Some(body) = &door.shape.body {
-        let content = json!({ "application/json": { "schema": body } });
+        let kind = if door.shape.is_form { "multipart/form-data" } else { "application/json" };
+        let content = json!({ kind: { "schema": body } });
         out["requestBody"] = json!({ "required": true, "content": content });
     }
     if route.access != Access::Open {

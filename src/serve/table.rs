@@ -132,8 +132,7 @@ impl<A> Table<A> {
         };
         let doors = matched.value.iter().map(|i| &self.doors[*i]);
         let Some(door) = doors.clone().find(|d| d.route.method == *method) else {
-            let allowed: Vec<&str> = doors.map(|d| d.route.method.as_str()).collect();
-            return Found::WrongMethod(allowed.join(", "));
+            return self.behind(method, path);
         };
         let params = matched.params.iter().filter_map(|(name, value)| {
             let decoded = percent_decode_str(value).decode_utf8().ok()?;
@@ -141,6 +140,38 @@ impl<A> Table<A> {
         });
         Found::Door(door, Params(params.collect()))
     }
+
+    /// A fixed path hides a variable one from methods that it does not have itself: without this,
+    /// `POST /api/skills/upload` would make a skill of that name invisible to `GET`.
+    fn behind(&self, method: &Method, path: &str) -> Found<'_, A> {
+        let fitting: Vec<(&Door<A>, Params)> =
+            self.doors.iter().filter_map(|d| Some((d, along(d.route.path, path)?))).collect();
+        let allowed: Vec<&str> = fitting.iter().map(|(d, _)| d.route.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        match fitting.into_iter().find(|(d, _)| d.route.method == *method) {
+            Some((door, params)) => Found::Door(door, params),
+            None => Found::WrongMethod(allowed),
+        }
+    }
+}
+
+/// The variables of a path that is one of this row's, part by part.
+fn along(row: &'static str, path: &str) -> Option<Params> {
+    let (rows, parts) = (row.split('/'), path.split('/'));
+    if rows.clone().count() != parts.clone().count() {
+        return None;
+    }
+    let mut params = Vec::new();
+    for (wanted, part) in rows.zip(parts) {
+        match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) if !part.is_empty() => {
+                params.push((name, percent_decode_str(part).decode_utf8().ok()?.into_owned()));
+            }
+            _ if wanted == part => {}
+            _ => return None,
+        }
+    }
+    Some(Params(params))
 }
 
 fn generator() -> SchemaGenerator {

@@ -36,9 +36,22 @@ pub(crate) const LISTS_KEPT_MAX: usize = 8;
 pub(crate) const VAULT_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Files and folders in a folder that is listed.
 pub(crate) const FOLDER_ENTRIES_MAX: usize = 10_000;
+/// What was left unfinished in a folder of the vault is swept after so long.
+pub(crate) const UNFINISHED_SECONDS_MAX: i64 = 3600;
+/// An archive: itself, what is in it, how many files those are, how deep they lie, and how much
+/// larger than the archive they may be once they are more than `ARCHIVE_SMALL_BYTES`.
+pub(crate) const ARCHIVE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const ARCHIVE_UNPACKED_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const ARCHIVE_ENTRIES_MAX: usize = 2000;
+pub(crate) const ARCHIVE_DEPTH_MAX: usize = 16;
+pub(crate) const ARCHIVE_SMALL_BYTES: u64 = 1 << 20;
+pub(crate) const ARCHIVE_RATIO_MAX: u64 = 100;
 /// Skills that are read from one folder, and their texts together.
 pub(crate) const SKILLS_MAX: usize = 1000;
 pub(crate) const SKILLS_BYTES_MAX: usize = 32 << 20;
+/// Agent definitions that are read from one folder, and the path that names one.
+pub(crate) const DEFINITIONS_MAX: usize = 500;
+pub(crate) const AGENT_PATH_BYTES_MAX: usize = 1024;
 /// Of the vault's own prompt files, so much is read.
 pub(crate) const PROMPT_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Of earlier messages, told to a model that has no memory of them.

@@ -71,6 +71,21 @@ impl Caller {
         self.ask(Method::POST, path, Some(body.to_string().into())).await
     }
 
+    /// POST of a file in a form, under this name.
+    pub async fn upload(&self, path: &str, name: &str, bytes: &[u8]) -> Answer {
+        const LINE: &str = "-----a-line-between-parts";
+        let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+        let mut body = format!(
+            "--{LINE}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(format!("\r\n--{LINE}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary={LINE}");
+        self.clone().with("content-type", &kind).ask(Method::POST, path, Some(body.into())).await
+    }
+
     /// Any method, with a JSON body.
     pub async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
         self.ask(method, path, Some(body.to_string().into())).await

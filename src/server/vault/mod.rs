@@ -292,7 +292,7 @@ fn text_of(file: File, path: &Path) -> Result<Option<String>, FileError> {
 }
 
 /// What could not be read again is not written.
-fn bounded(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub(crate) fn bounded(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let fits = bytes.len() as u64 <= VAULT_FILE_BYTES_MAX;
     if fits { Ok(()) } else { Err(FileError::TooLong(path.to_owned())) }
 }

@@ -2,7 +2,7 @@
 //! §4.6). A skill is always found by looking through what is there, never by making a path of
 //! what a caller said.
 
-use super::{FileError, Folder, Front, Listed, Name};
+use super::{FileError, Folder, Front, Listed};
 use crate::limits::{SKILLS_BYTES_MAX, SKILLS_MAX};
 use std::path::Path;
 use wire::skill::{Skill, SkillFile};
@@ -60,11 +60,6 @@ pub(crate) fn find(shelf: &Folder, name: &str) -> Result<Option<Found>, FileErro
     let by_entry = by_entry.or_else(|| found.iter().position(|found| found.entry == name));
     let at = by_entry.or_else(|| found.iter().position(|found| found.skill.name == name));
     Ok(at.map(|at| found.swap_remove(at)))
-}
-
-/// Writes a skill of one file, which must not be there yet.
-pub(crate) fn create(shelf: &Folder, name: &Name, front: &Front) -> Result<(), FileError> {
-    shelf.create(Path::new(&name.with(".md")), front.write().as_bytes())
 }
 
 fn read(shelf: &Folder, entry: &Listed) -> Result<Option<Found>, FileError> {

@@ -107,6 +107,9 @@ fn what_is_too_long_or_no_text_is_named_so() {
     assert_eq!(folder.read(Path::new("fits")).expect("read").map(|t| t.len()), Some(max));
     assert!(matches!(folder.read(Path::new("long")), Err(FileError::TooLong(_))));
     assert!(matches!(folder.read(Path::new("bytes")), Err(FileError::NotText(_))));
+    let long = vec![b'x'; max + 1];
+    assert!(matches!(folder.create(Path::new("new"), &long), Err(FileError::TooLong(_))));
+    assert!(matches!(folder.replace(Path::new("fits"), &long), Err(FileError::TooLong(_))));
     assert_eq!(folder.read(Path::new(&"x".repeat(300))).expect("no such name"), None);
     assert_eq!(folder.read(Path::new("a\0b")).expect("no such name"), None);
 }
@@ -141,6 +144,22 @@ fn a_link_is_neither_replaced_nor_written_through() {
     assert!(matches!(replaced, Err(FileError::Link(_))), "{replaced:?}");
     assert!(scene.path("in/link.md").is_symlink());
     assert_eq!(fs::read_to_string(scene.path("in/sub/a.md")).expect("read"), "a");
+}
+
+#[test]
+fn a_path_without_links_is_read_and_one_with_a_link_is_not() {
+    let scene = Scene::new();
+    symlink("sub", scene.path("in/inside")).expect("linked");
+    symlink("a.md", scene.path("in/sub/link.md")).expect("linked");
+    let folder = scene.folder();
+    let read = |path: &str| folder.read_unlinked(Path::new(path));
+    assert_eq!(read("sub/a.md").expect("read").as_deref(), Some("a"));
+    for path in ["inside/a.md", "sub/link.md", "sub/../sub/a.md", "../out/secret"] {
+        assert!(read(path).is_err() || read(path).is_ok_and(|text| text.is_none()), "{path}");
+    }
+    for path in ["sub", "sub/none.md", "none/a.md", "sub/a.md/b"] {
+        assert_eq!(read(path).expect("no such file"), None, "{path}");
+    }
 }
 
 proptest! {
