@@ -70,7 +70,6 @@ impl std::convert::From<Refused> for Fault {
         let status = match refused {
             Refused::Full => StatusCode::TOO_MANY_REQUESTS,
             Refused::Idle => StatusCode::NOT_FOUND,
-            Refused::Trust(_) => StatusCode::CONFLICT,
             Refused::Log(_) => StatusCode::INSUFFICIENT_STORAGE,
         };
         Fault::new(status, refused.to_string()).because(refused)

@@ -111,8 +111,8 @@ impl Session {
             working_directory: last.working_directory.clone(),
             resume_info: last.resume.clone(),
             session_resume: last.resume.clone(),
-            trust_level: Some(last.trust.app_name().into()),
-            trust: Some(last.trust),
+            trust_level: Some(last.claude.trust.app_name().into()),
+            trust: Some(last.claude.trust),
             title: last.title.clone(),
             turn_id: turn.clone(),
         }];
@@ -456,6 +456,9 @@ impl Session {
         if turn.aborting || turn.unauthorized {
             return self.stopped();
         }
+        if let Some(why) = unconfined(status, stderr) {
+            return self.fail(crate::session::unconfined(why));
+        }
         if stderr.contains(NO_CONVERSATION) {
             return self.conversation_lost();
         }
@@ -478,6 +481,13 @@ impl Session {
         error.original_error = Some(stderr.to_owned()).filter(|s| !s.is_empty());
         self.fail(error);
     }
+}
+
+/// Why the helper that was to confine the CLI did not, and so did not run it.
+fn unconfined(status: Option<ExitStatus>, stderr: &str) -> Option<&str> {
+    let code = status?.code()?;
+    let (_, why) = stderr.split_once(crate::UNCONFINED)?;
+    (code == i32::from(host::confine::EXIT_UNCONFINED)).then_some(why)
 }
 
 fn too_old(why: &str) -> wire::chat::TypedError {

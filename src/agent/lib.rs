@@ -12,12 +12,14 @@ mod follow;
 mod hearing;
 mod limits;
 mod log;
+mod outlet;
 mod patience;
 mod policy;
 #[cfg(test)]
 mod recorded;
 mod session;
 mod turn;
+mod view;
 
 use doors::Agent;
 use host::{Lock, LockError};
@@ -41,6 +43,8 @@ use wire::{SessionId, Timestamp};
 const USAGE: &str = "usage: parachute-agent --session ID --idle-seconds N\n\
     Started by parachute-server; see parachute-server(8).\n\
     With --ended yes for --idle-seconds it notes how the last run of its unit ended.";
+/// What goes before the reason why the CLI could not be confined.
+const UNCONFINED: &str = "not confined: ";
 const EXIT_USAGE: u8 = 64;
 const EXIT_CANNOT_CREATE: u8 = 73;
 const EXIT_TRY_LATER: u8 = 75;
@@ -60,6 +64,9 @@ enum Task {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == "--confined") {
+        return confined();
+    }
     host::log::init("parachute-agent", None);
     let Some(arguments) = arguments(std::env::args().skip(1)) else {
         tracing::error!("{USAGE}");
@@ -84,6 +91,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(if held { EXIT_TRY_LATER } else { EXIT_CANNOT_CREATE })
         }
     }
+}
+
+/// The CLI's way into its confinement, started by the agent itself. It has one thread and no
+/// log: what it says on standard error goes to the agent.
+fn confined() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().skip(2).collect();
+    let [file, dashes, program, args @ ..] = &args[..] else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    if dashes != "--" {
+        eprintln!("{USAGE}");
+        return ExitCode::from(EXIT_USAGE);
+    }
+    let error = host::confine::run(Path::new(file), Path::new(program), args);
+    eprintln!("{UNCONFINED}{error}");
+    ExitCode::from(host::confine::EXIT_UNCONFINED)
 }
 
 fn arguments(mut from: impl Iterator<Item = String>) -> Option<Arguments> {
@@ -147,7 +171,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         origins: Origins::default(),
         uid: host::own_uid(),
     });
-    let place = Place { session: id.to_owned(), dir: dir.clone(), idle };
+    let outlet = dirs.outlet_socket(id);
+    let place = Place { session: id.to_owned(), dir: dir.clone(), outlet, idle };
     let mut session = Session::new(place, log, past, status);
     let stop = CancellationToken::new();
     let gone = CancellationToken::new();

@@ -28,6 +28,17 @@ pub(crate) const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
 /// Kept on disk so that a turn can still end in words when the disk is full.
 pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+/// Connections through a confined CLI's way out at once.
+pub(crate) const OUTLET_CONNECTIONS_MAX: usize = 64;
+/// A request to the model's API; the vendor takes half of it.
+pub(crate) const OUTLET_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Where the way out listens inside; nobody else is in there.
+pub(crate) const OUTLET_PORT: u16 = 3399;
+/// After a failure to take a connection.
+pub(crate) const OUTLET_PAUSE: Duration = Duration::from_millis(100);
+/// For a name to be looked up, and for each of its addresses to answer.
+pub(crate) const OUTLET_LOOKUP: Duration = Duration::from_secs(10);
+pub(crate) const OUTLET_CONNECT: Duration = Duration::from_secs(10);
 
 /// For a permission request (contract-core §2.7).
 pub(crate) const PERMISSION_SECONDS_MAX: u64 = 120;

@@ -43,6 +43,7 @@ impl Replay {
         let place = Place {
             session: "s".into(),
             dir: dir.path().into(),
+            outlet: dir.path().join("out.sock"),
             idle: Some(Duration::from_secs(1)),
         };
         Replay { session: Session::new(place, log, past, status), dir }
@@ -109,9 +110,9 @@ fn request(uuid: &str) -> TurnRequest {
         title: None,
         working_directory: None,
         resume: Default::default(),
-        trust: Trust::Full,
         vault: "/v".into(),
         claude: ClaudeSetup {
+            trust: Trust::Full,
             program: None,
             directory: "/v".into(),
             model: None,

@@ -3,13 +3,13 @@
 //! to the log. Turns are serial because this is one task.
 
 use crate::ask::Asks;
-use crate::claude::{Claude, Heard, StartError, control, transcript_exists};
+use crate::claude::{Begin, Claude, Heard, StartError, control, transcript_exists};
 use crate::limits::{INJECTED_MAX, TURNS_WAITING_MAX};
 use crate::log::{Batch, Log, Past, Unfinished};
 use crate::turn::{Turn, session_of};
 use host::child::Signal;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use wire::agent::{AgentStatus, PermissionAnswer, QuestionAnswer, TurnAccepted, TurnRequest};
 use wire::chat::{Pending, TypedError};
 use wire::error::ErrorCode;
-use wire::{ChatEvent, Timestamp, Trust};
+use wire::{ChatEvent, Timestamp};
 
 /// What the doors ask of the session; each answers through its channel.
 pub(crate) enum Order {
@@ -40,8 +40,6 @@ pub(crate) enum Refused {
     Full,
     #[error("no turn runs")]
     Idle,
-    #[error("trust level {0} cannot be had here")]
-    Trust(&'static str),
     #[error("the event log cannot be written")]
     Log(#[source] std::io::Error),
 }
@@ -50,6 +48,8 @@ pub(crate) enum Refused {
 pub(crate) struct Place {
     pub(crate) session: String,
     pub(crate) dir: PathBuf,
+    /// Where the way out of a confined CLI is opened.
+    pub(crate) outlet: PathBuf,
     /// Without work for so long, it leaves; None: never.
     pub(crate) idle: Option<Duration>,
 }
@@ -171,9 +171,6 @@ impl Session {
     }
 
     fn accept(&mut self, request: TurnRequest) -> Result<TurnAccepted, Refused> {
-        if request.trust != Trust::Full {
-            return Err(Refused::Trust(request.trust.name()));
-        }
         let running = self.turn.as_ref().is_some_and(|t| t.request.turn == request.turn);
         let waits = self.waiting.iter().any(|waiting| waiting.turn == request.turn);
         let begun = self.log.mark(&request.turn).is_some();
@@ -253,13 +250,22 @@ impl Session {
         if fresh {
             self.keep_conversation(uuid::Uuid::new_v4().to_string());
         }
-        let resume = !fresh && transcript_exists(&self.conversation);
+        let dir = &self.place.dir;
+        let resume = !fresh && transcript_exists(&self.conversation, request.claude.trust, dir);
         if !resume && wire::SessionId::parse(&self.conversation).is_ok_and(|id| !id.is_uuid()) {
             // The CLI begins a conversation only under a UUID.
             self.keep_conversation(uuid::Uuid::new_v4().to_string());
         }
-        let tmp = self.place.dir.join("tmp");
-        let claude = Claude::start(&request.claude, &self.conversation, resume, &tmp)?;
+        let claude = Claude::start(
+            &request.claude,
+            &Begin {
+                conversation: &self.conversation,
+                resume,
+                dir: &self.place.dir,
+                vault: Path::new(&request.vault),
+                outlet: &self.place.outlet,
+            },
+        )?;
         claude.tell(control::initialize(&request.claude));
         self.claude = Some(claude);
         Ok(())
@@ -451,6 +457,14 @@ fn disk_full(error: &std::io::Error) -> TypedError {
     ErrorCode::DiskFull.error(message, None)
 }
 
+const NOT_WITH_MORE: &str = "Nothing was run: an agent never gets more trust than was asked for.";
+
+/// The error of a turn whose CLI could not be confined.
+pub(crate) fn unconfined(why: &str) -> TypedError {
+    let message = format!("The agent cannot be confined to the vault: {why}. {NOT_WITH_MORE}");
+    ErrorCode::TrustUnavailable.error(message, None)
+}
+
 fn start_error(error: &StartError) -> TypedError {
     let (code, advice) = match error {
         StartError::Missing => (
@@ -462,6 +476,12 @@ fn start_error(error: &StartError) -> TypedError {
         StartError::Directory(..) => {
             (ErrorCode::CliFailed, "Choose another working directory for this session.")
         }
+        StartError::Outside(..) => (
+            ErrorCode::TrustUnavailable,
+            "Choose a working directory in the vault, or set the session's trust to `full`.",
+        ),
+        StartError::Unconfined(why) => return unconfined(why),
+        StartError::Trust(..) => (ErrorCode::TrustUnavailable, NOT_WITH_MORE),
     };
     let mut out = code.error(format!("The Claude CLI did not start: {error}. {advice}"), None);
     out.original_error = Some(serve::fault::chain(error));

@@ -285,7 +285,8 @@ pub(crate) fn shed_one_by_one(limit: c_int) {
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+/// Opens a file for its owner alone, emptied.
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;

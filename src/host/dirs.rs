@@ -76,6 +76,11 @@ impl Dirs {
         self.agents().join(plain(session) + ".sock")
     }
 
+    /// The socket of one session's way out of its confinement.
+    pub fn outlet_socket(&self, session: &str) -> PathBuf {
+        self.runtime.join("outlets").join(plain(session) + ".sock")
+    }
+
     /// The folder of what the sessions' turns leave behind.
     pub fn runs(&self) -> PathBuf {
         self.state.join("runs")

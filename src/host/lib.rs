@@ -5,6 +5,7 @@
 //! This crate knows nothing of HTTP, sessions or vaults, and is the only one with unsafe code.
 
 pub mod child;
+pub mod confine;
 pub mod control;
 pub mod direct;
 mod dirs;
@@ -31,6 +32,7 @@ pub use listen::{Listening, listen, loopback};
 pub use lock::{Lock, LockError};
 pub use sockets::{Inherited, Listener, inherited, own_uid, peer_uid, private_socket};
 
+use confine::{ConfineError, View};
 use std::ffi::{OsString, c_int};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -64,6 +66,20 @@ pub(crate) trait Machine {
 
     /// Runs in the same place: has the kernel kill the child when `parent` ends, where it can.
     fn bind(parent: u32) -> io::Result<()>;
+
+    /// See [`confine::View::command`].
+    fn confined(
+        view: &View,
+        helper: &Path,
+        file: &Path,
+        program: &Path,
+    ) -> io::Result<(PathBuf, Vec<OsString>)>;
+
+    /// See [`confine::run`].
+    fn run_confined(view: &View, program: &Path, args: &[OsString]) -> ConfineError;
+
+    /// See [`confine::available`].
+    fn can_confine() -> Result<(), ConfineError>;
 
     /// Whether standard error leads to the system's own log.
     fn journal_behind_stderr() -> bool;

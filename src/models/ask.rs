@@ -32,15 +32,11 @@ impl<'a> Asker<'a> {
         base: &Url,
         credential: &'a Credential,
     ) -> Result<Asker<'a>, ListError> {
-        let headers = headers(credential)?;
+        let mut headers = credential_headers(credential)?;
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         let place = base.origin().ascii_serialization();
-        let base = base.clone();
-        // Reading the system's certificates takes its time.
-        let client = tokio::task::spawn_blocking(move || client(&base)).await;
-        let client = client.expect("building a client does not panic").map_err(|error| {
-            ListError::Unreachable { place: place.clone(), cause: cause(&error) }
-        })?;
-        Ok(Asker { client, headers, credential, place })
+        Ok(Asker { client: client(base).await?, headers, credential, place })
     }
 
     /// The body of a 200.
@@ -115,7 +111,17 @@ async fn read(mut answer: Response, bytes_max: usize) -> (Vec<u8>, End) {
     }
 }
 
-fn client(base: &Url) -> reqwest::Result<Client> {
+/// A client for questions to `base`.
+pub(crate) async fn client(base: &Url) -> Result<Client, ListError> {
+    let place = base.origin().ascii_serialization();
+    let base = base.clone();
+    // Reading the system's certificates takes its time.
+    let built = tokio::task::spawn_blocking(move || build(&base)).await;
+    let built = built.expect("building a client does not panic");
+    built.map_err(|error| ListError::Unreachable { place, cause: cause(&error) })
+}
+
+fn build(base: &Url) -> reqwest::Result<Client> {
     if CryptoProvider::get_default().is_none() {
         // Somebody else may have been quicker, which is as good.
         let _ = ring::default_provider().install_default();
@@ -141,11 +147,9 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Headers of every question. They take the place of what a URL's user and password would give.
-fn headers(credential: &Credential) -> Result<HeaderMap, ListError> {
+/// What shows the credential. It takes the place of what a URL's user and password would give.
+pub(crate) fn credential_headers(credential: &Credential) -> Result<HeaderMap, ListError> {
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     let secret = &credential.secret;
     match credential.kind {
         CredentialKind::ApiKey => {
@@ -173,6 +177,18 @@ fn sensitive(secret: &Secret) -> Result<HeaderValue, ListError> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// What may be told of a request that failed.
+pub(crate) trait Sent {
+    /// The cause in one line.
+    fn told(&self) -> String;
+}
+
+impl Sent for reqwest::Error {
+    fn told(&self) -> String {
+        cause(self)
+    }
 }
 
 /// The innermost cause, which is the system's or the TLS library's. The outer ones, and the whole

@@ -28,7 +28,7 @@ impl Vendor {
     /// All models, in order: families as they first appear, each newest first. Takes at most
     /// ten seconds.
     pub async fn list(&self) -> Result<Vec<Model>, ListError> {
-        let base = self.base()?;
+        let base = address(&self.base_url)?;
         match tokio::time::timeout(LIST_TIME, self.pages(&base)).await {
             Ok(listed) => listed,
             Err(_) => Err(ListError::Timeout { place: base.origin().ascii_serialization() }),
@@ -37,24 +37,11 @@ impl Vendor {
 
     /// The base URL without anything in it that might be secret.
     pub(crate) fn address(&self) -> Result<String, ListError> {
-        let mut base = self.base()?;
+        let mut base = address(&self.base_url)?;
         // Both can be done to every URL with a host.
         let _ = base.set_username("");
         let _ = base.set_password(None);
         Ok(base.into())
-    }
-
-    /// The base URL, its path without a slash at the end.
-    fn base(&self) -> Result<Url, ListError> {
-        let mut url = Url::parse(self.base_url.trim()).map_err(|_| ListError::Address)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(ListError::Address);
-        }
-        url.set_query(None);
-        url.set_fragment(None);
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
-        Ok(url)
     }
 
     async fn pages(&self, base: &Url) -> Result<Vec<Model>, ListError> {
@@ -98,6 +85,19 @@ impl fmt::Debug for Vendor {
     }
 }
 
+/// A base URL, its path without a slash at the end.
+pub(crate) fn address(base_url: &str) -> Result<Url, ListError> {
+    let mut url = Url::parse(base_url.trim()).map_err(|_| ListError::Address)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(ListError::Address);
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
 fn page_url(base: &Url, after: Option<&str>) -> Url {
     let mut url = base.clone();
     let path = format!("{}/v1/models", base.path().trim_end_matches('/'));
@@ -111,7 +111,7 @@ fn page_url(base: &Url, after: Option<&str>) -> Url {
 
 #[cfg(test)]
 mod tests {
-    use super::{Vendor, page_url};
+    use super::{Vendor, address, page_url};
     use wire::Secret;
     use wire::agent::{Credential, CredentialKind};
 
@@ -130,11 +130,11 @@ mod tests {
             ("https://x.test/gate%20way", "https://x.test/gate%20way/v1/models"),
             ("https://x.test/a/b//?key=1#x", "https://x.test/a/b/v1/models"),
         ] {
-            let url = page_url(&vendor(base).base().unwrap(), Some("a b&c"));
+            let url = page_url(&address(base).unwrap(), Some("a b&c"));
             assert_eq!(url.as_str(), format!("{page}?limit=1000&after_id=a+b%26c"));
         }
         for base in ["", "x.test", "ftp://x.test", "file:///x", "https://", "unix:/x"] {
-            assert!(vendor(base).base().is_err(), "{base}");
+            assert!(address(base).is_err(), "{base}");
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Credential {
 /// How the Claude CLI is to be run. Where two turns differ in it, the process is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaudeSetup {
+    /// How far its hands reach.
+    pub trust: Trust,
     /// The program; null: PATH, then the usual places.
     pub program: Option<String>,
     /// Absolute working directory.
@@ -68,8 +70,6 @@ pub struct TurnRequest {
     pub working_directory: Option<String>,
     /// As in `session`.
     pub resume: ResumeInfo,
-    /// Level the server resolved; an agent that runs at another refuses.
-    pub trust: Trust,
     /// Root of the vault, absolute.
     pub vault: String,
     /// How to run the CLI.

@@ -12,6 +12,7 @@
 
 mod activation;
 mod branch;
+mod confined;
 mod console;
 mod deaths;
 mod files;

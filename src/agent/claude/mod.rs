@@ -6,4 +6,4 @@ pub(crate) mod control;
 pub(crate) mod lines;
 mod start;
 
-pub(crate) use start::{Claude, Heard, StartError, transcript_exists};
+pub(crate) use start::{Begin, Claude, Heard, StartError, transcript_exists};

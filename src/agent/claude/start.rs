@@ -5,8 +5,11 @@
 
 use super::control;
 use crate::limits::{
-    BUFFER_KEPT_BYTES_MAX, CHUNKS_WAITING_MAX, LINE_BYTES_MAX, STDERR_BYTES_MAX, STOP_STEP,
+    BUFFER_KEPT_BYTES_MAX, CHUNKS_WAITING_MAX, LINE_BYTES_MAX, OUTLET_PORT, STDERR_BYTES_MAX,
+    STOP_STEP,
 };
+use crate::outlet::Outlet;
+use crate::view::{self, Own};
 use bytes::{Bytes, BytesMut};
 use host::child::{self, Signal};
 use std::ffi::OsString;
@@ -15,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
+use wire::Trust;
 use wire::agent::{ClaudeSetup, CredentialKind};
 use wire::chat::PermissionMode;
 
@@ -29,6 +33,26 @@ pub(crate) enum StartError {
     NotThere(PathBuf, #[source] io::Error),
     #[error("the working directory {0} cannot be entered")]
     Directory(PathBuf, #[source] io::Error),
+    #[error("{0} is outside of the vault, which is all there is at this trust level")]
+    Outside(PathBuf),
+    #[error("it cannot be confined: {0}")]
+    Unconfined(String),
+    #[error("no agent of this kind can run at the trust level {0}")]
+    Trust(&'static str),
+}
+
+/// Where a CLI is started for which session.
+pub(crate) struct Begin<'a> {
+    /// The CLI's id of the conversation.
+    pub(crate) conversation: &'a str,
+    /// Go on with it, rather than begin it.
+    pub(crate) resume: bool,
+    /// The session's own folder.
+    pub(crate) dir: &'a Path,
+    /// The vault, absolute.
+    pub(crate) vault: &'a Path,
+    /// Where its way out may be opened, if it needs one.
+    pub(crate) outlet: &'a Path,
 }
 
 /// What comes from the process.
@@ -49,24 +73,29 @@ pub(crate) struct Claude {
     pub(crate) heard: mpsc::Receiver<Heard>,
     to: mpsc::Sender<Vec<u8>>,
     ended: bool,
+    /// Open for as long as the CLI lives.
+    _outlet: Option<Outlet>,
 }
 
 const PATH_OTHERWISE: &str = "/usr/local/bin:/usr/bin:/bin";
 
 impl Claude {
-    /// Starts the CLI for `session`, going on with its conversation where it has one.
-    pub(crate) fn start(
-        setup: &ClaudeSetup,
-        session: &str,
-        resume: bool,
-        tmp: &Path,
-    ) -> Result<Claude, StartError> {
+    /// Starts the CLI, confined as its trust level asks.
+    pub(crate) fn start(setup: &ClaudeSetup, begin: &Begin<'_>) -> Result<Claude, StartError> {
         let program = find(setup.program.as_deref())?;
         let directory = Path::new(&setup.directory);
         std::fs::read_dir(directory).map_err(|e| StartError::Directory(directory.to_owned(), e))?;
-        let mut command = child::command_bound(&program, directory, environment(setup, tmp));
+        let (mut command, outlet) = match setup.trust {
+            Trust::Full => {
+                let env = environment(setup, &begin.dir.join("tmp"));
+                (child::command_bound(&program, directory, env), None)
+            }
+            Trust::Vault => confined(setup, begin, &program)?,
+            Trust::Sandboxed => return Err(StartError::Trust(setup.trust.name())),
+        };
+        let resume = begin.resume;
         command
-            .args(arguments(setup, session, resume))
+            .args(arguments(setup, begin.conversation, resume))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -79,8 +108,9 @@ impl Claude {
         let (to, writes) = mpsc::channel(crate::limits::WRITES_WAITING_MAX);
         tokio::spawn(write(stdin, writes));
         tokio::spawn(read(process, stdout, stderr, tell));
-        tracing::info!(pid, program = %program.display(), resume, "started the Claude CLI");
-        Ok(Claude { setup: setup.clone(), pid, heard, to, ended: false })
+        let (trust, program) = (setup.trust.name(), program.display());
+        tracing::info!(pid, %program, trust, resume, "started the Claude CLI");
+        Ok(Claude { setup: setup.clone(), pid, heard, to, ended: false, _outlet: outlet })
     }
 
     /// Queues a line. False: it does not read any more.
@@ -242,11 +272,81 @@ fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
     out
 }
 
+/// A command that runs the CLI confined to the vault, and its way out.
+fn confined(
+    setup: &ClaudeSetup,
+    begin: &Begin<'_>,
+    program: &Path,
+) -> Result<(Command, Option<Outlet>), StartError> {
+    let failed = |error: io::Error| StartError::Unconfined(error.to_string());
+    host::confine::available().map_err(|e| StartError::Unconfined(e.to_string()))?;
+    let vault = begin.vault.canonicalize().map_err(failed)?;
+    let directory = Path::new(&setup.directory).canonicalize().map_err(failed)?;
+    if !directory.starts_with(&vault) {
+        return Err(StartError::Outside(directory));
+    }
+    let program = program.canonicalize().map_err(failed)?;
+    let own = Own::of(begin.dir).map_err(failed)?;
+    let outlet = Outlet::open(begin.outlet, setup).map_err(failed)?;
+    let view = view::of_vault(&own, &vault, &directory, &program, begin.outlet).map_err(failed)?;
+    let helper = std::env::current_exe().map_err(failed)?;
+    let wrapped = view.command(&helper, &begin.dir.join("view.json"), &program);
+    let (helper, words) = wrapped.map_err(failed)?;
+    let mut command = child::command_bound(&helper, Path::new("/"), inside(setup, &own));
+    command.args(words);
+    Ok((command, Some(outlet)))
+}
+
+/// Variables of a confined CLI. What it shows as a credential is a word that means nothing; the
+/// outlet puts the true one in its place.
+fn inside(setup: &ClaudeSetup, own: &Own) -> Vec<(OsString, OsString)> {
+    const NOTHING: &str = "not-inside";
+    let mut env = child::passed_on(&["LANG", "LANGUAGE", "LC_*", "TZ", "TERM"]);
+    let mut set = |name: &str, value: &Path| env.push((name.into(), value.into()));
+    let outlet = PathBuf::from(format!("http://127.0.0.1:{OUTLET_PORT}"));
+    set("HOME", &own.home);
+    set("TMPDIR", &own.tmp);
+    set("PATH", Path::new(PATH_OTHERWISE));
+    set("SHELL", Path::new("/bin/sh"));
+    set("ANTHROPIC_BASE_URL", &outlet);
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        set(name, &outlet);
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        set(name, Path::new("127.0.0.1,localhost,::1"));
+    }
+    if let Some(credential) = &setup.credential {
+        set(variable(credential.kind), Path::new(NOTHING));
+    }
+    common(&mut env, &own.tmp);
+    env
+}
+
+/// Variables of a CLI that runs as the person.
 fn environment(setup: &ClaudeSetup, tmp: &Path) -> Vec<(OsString, OsString)> {
     let mut env = child::passed_on(&child::PERSONAL);
     if !env.iter().any(|(name, _)| name == "PATH") {
         env.push(("PATH".into(), PATH_OTHERWISE.into()));
     }
+    if let Some(url) = &setup.base_url {
+        env.push(("ANTHROPIC_BASE_URL".into(), url.into()));
+    }
+    if let Some(credential) = &setup.credential {
+        env.push((variable(credential.kind).into(), credential.secret.expose().into()));
+    }
+    common(&mut env, tmp);
+    env
+}
+
+fn variable(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::ApiKey => "ANTHROPIC_API_KEY",
+        CredentialKind::OauthToken => "CLAUDE_CODE_OAUTH_TOKEN",
+        CredentialKind::AuthToken => "ANTHROPIC_AUTH_TOKEN",
+    }
+}
+
+fn common(env: &mut Vec<(OsString, OsString)>, tmp: &Path) {
     let mut set = |name: &str, value: &str| env.push((name.into(), value.into()));
     set("CLAUDE_CODE_ENTRYPOINT", "sdk-rs");
     set("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
@@ -254,25 +354,18 @@ fn environment(setup: &ClaudeSetup, tmp: &Path) -> Vec<(OsString, OsString)> {
     set("CLAUDE_CODE_MAX_RETRIES", "3");
     set("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1");
     set("CLAUDE_CODE_TMPDIR", &tmp.to_string_lossy());
-    if let Some(url) = &setup.base_url {
-        set("ANTHROPIC_BASE_URL", url);
-    }
-    if let Some(credential) = &setup.credential {
-        let name = match credential.kind {
-            CredentialKind::ApiKey => "ANTHROPIC_API_KEY",
-            CredentialKind::OauthToken => "CLAUDE_CODE_OAUTH_TOKEN",
-            CredentialKind::AuthToken => "ANTHROPIC_AUTH_TOKEN",
-        };
-        set(name, credential.secret.expose());
-    }
-    env
 }
 
-/// Whether the CLI has a conversation under this id, wherever it was begun.
-pub(crate) fn transcript_exists(session: &str) -> bool {
+/// Whether the CLI has a conversation under this id, wherever it was begun. A confined one has
+/// its own in the session's folder `dir`, and finds no others.
+pub(crate) fn transcript_exists(session: &str, trust: Trust, dir: &Path) -> bool {
     let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|h| Path::new(&h).join(".claude"));
-    let Some(root) = moved.or_else(home) else {
+    let root = match trust {
+        Trust::Full => moved.or_else(home),
+        Trust::Vault | Trust::Sandboxed => Some(dir.join("home/.claude")),
+    };
+    let Some(root) = root else {
         return false;
     };
     let file = format!("{session}.jsonl");

@@ -2,6 +2,7 @@
 //! logs in its journal, folders by XDG. Without systemd all of it answers with nothing.
 
 mod bus;
+mod confine;
 mod failures;
 mod journal;
 mod kernel;
@@ -12,11 +13,12 @@ mod watch;
 
 pub use bus::Systemd;
 
+use crate::confine::{ConfineError, View};
 use crate::{Machine, dirs};
 use rustix::net::sockopt;
 use sd_notify::NotifyState;
-use std::ffi::c_int;
-use std::io;
+use std::ffi::{OsString, c_int};
+use std::io::{self, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,6 +78,25 @@ impl Machine for Systemd {
 
     fn bind(parent: u32) -> io::Result<()> {
         kernel::bind(parent)
+    }
+
+    fn confined(
+        view: &View,
+        helper: &Path,
+        file: &Path,
+        program: &Path,
+    ) -> io::Result<(PathBuf, Vec<OsString>)> {
+        crate::child::private_file(file)?.write_all(&serde_json::to_vec(view)?)?;
+        let words = ["--confined".into(), file.into(), "--".into(), program.into()];
+        Ok((helper.to_owned(), words.into()))
+    }
+
+    fn run_confined(view: &View, program: &Path, args: &[OsString]) -> ConfineError {
+        confine::run(view, program, args)
+    }
+
+    fn can_confine() -> Result<(), ConfineError> {
+        confine::available()
     }
 
     fn journal_behind_stderr() -> bool {

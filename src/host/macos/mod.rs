@@ -3,18 +3,23 @@
 
 mod launchctl;
 mod printed;
+mod seatbelt;
 mod sockets;
 
 pub use launchctl::Launchd;
 
 use crate::child::shed_one_by_one;
+use crate::confine::{ConfineError, Place, Shows, View};
 use crate::{Machine, dirs};
-use std::ffi::c_int;
+use std::ffi::{OsString, c_int};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
+
+/// Applies a profile; see `seatbelt`.
+const SANDBOX_EXEC: &str = "/usr/bin/sandbox-exec";
 
 impl Machine for Launchd {
     const SPEAKS: bool = false;
@@ -51,6 +56,26 @@ impl Machine for Launchd {
     /// There is no such thing here.
     fn bind(_parent: u32) -> io::Result<()> {
         Ok(())
+    }
+
+    fn confined(
+        view: &View,
+        _helper: &Path,
+        _file: &Path,
+        program: &Path,
+    ) -> io::Result<(PathBuf, Vec<OsString>)> {
+        let words = ["-p".into(), seatbelt::profile(view).into(), program.into()];
+        Ok((SANDBOX_EXEC.into(), words.into()))
+    }
+
+    fn run_confined(_view: &View, _program: &Path, _args: &[OsString]) -> ConfineError {
+        let source = io::Error::from(io::ErrorKind::Unsupported);
+        ConfineError::Step { what: "sandbox-exec confines here".into(), source }
+    }
+
+    fn can_confine() -> Result<(), ConfineError> {
+        let failed = |source| ConfineError::Step { what: SANDBOX_EXEC.into(), source };
+        std::fs::metadata(SANDBOX_EXEC).map(drop).map_err(failed)
     }
 
     fn journal_behind_stderr() -> bool {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
+use wire::Trust;
 use wire::session::{Message, Segment, Transcript};
 
 /// Which part is asked for.
@@ -42,8 +43,22 @@ impl Domain {
         let kept = kept.filter(|k| wire::SessionId::parse(k).is_ok());
         let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
         let claude = moved.unwrap_or_else(|| self.home.join(".claude"));
-        let roots = vec![claude.join("projects"), self.vault().join(".claude").join("projects")];
+        let own = claude.join("projects");
+        let roots = vec![own, self.vault().join(".claude/projects"), self.confined(id)];
         Places { roots, file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)) }
+    }
+
+    /// Where a confined CLI keeps its conversations; it finds no others.
+    fn confined(&self, id: &str) -> PathBuf {
+        self.agents.run_dir(id).join("home/.claude/projects")
+    }
+
+    /// Whether a CLI at this level can go on with its conversation of this session.
+    pub(crate) async fn resumable(&self, id: &str, trust: Trust) -> Result<bool, DomainError> {
+        let mut places = self.transcript_places(id);
+        let confined = self.confined(id);
+        places.roots.retain(|root| (*root == confined) == (trust != Trust::Full));
+        blocking(move || places.find().is_some()).await
     }
 
     /// Whether the CLI has a conversation for this session.

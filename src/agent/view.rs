@@ -1,0 +1,177 @@
+//! What a CLI at the trust level `vault` finds: the system to read, the vault and its own folders
+//! to write. Not there are the rest of the home, sockets, other people's programs, and of the
+//! vault what is ours: keys, tokens and the database. What a later, freer turn would run (hooks,
+//! tools, skills) can be read and not be changed.
+
+use crate::limits::OUTLET_PORT;
+use host::confine::{Place, Shows, View, WayOut};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// The system, as far as there is any of it.
+const SYSTEM: [&str; 12] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix",
+    "/gnu",
+    "/sys/devices/system/cpu",
+];
+/// What of it is secret, where the person is its administrator.
+const SECRETS: [&str; 7] = [
+    "/etc/shadow",
+    "/etc/shadow-",
+    "/etc/gshadow",
+    "/etc/gshadow-",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/ssh",
+];
+/// Of the vault: ours.
+const OURS: &str = ".parachute";
+/// Of the vault: the folder with the database, of which only the other things are shown.
+const CHAT: &str = "Chat";
+const DATABASE: &str = "sessions.db";
+/// Of the vault: what freer turns run or obey.
+const RUN_LATER: [&str; 3] = [".modules", ".skills", "agents"];
+/// The same, of every folder down to where the CLI works.
+const RUN_THERE: [&str; 2] = [".claude", ".mcp.json"];
+/// Of a repository: what git runs, and what tells it to.
+const RUN_BY_GIT: [&str; 2] = ["hooks", "config"];
+/// Where the way out stands inside.
+const WAY_OUT: &str = "/run/parachute/out.sock";
+
+/// The folders of one session that a confined CLI gets.
+pub(crate) struct Own {
+    /// Its home, kept as long as the session: the CLI's transcripts are in there.
+    pub(crate) home: PathBuf,
+    /// For what nobody wants to keep.
+    pub(crate) tmp: PathBuf,
+    stage: PathBuf,
+}
+
+impl Own {
+    /// The folders below the session's `dir`, made where they are missing.
+    pub(crate) fn of(dir: &Path) -> io::Result<Own> {
+        let dir = dir.canonicalize()?;
+        let own = Own { home: dir.join("home"), tmp: dir.join("tmp"), stage: dir.join("stage") };
+        for folder in [&own.home, &own.tmp, &own.stage] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        Ok(own)
+    }
+}
+
+/// The view of a CLI that is the file `program` and works in `directory` of `vault`; both are
+/// free of links. `outlet` is the socket of its way out.
+pub(crate) fn of_vault(
+    own: &Own,
+    vault: &Path,
+    directory: &Path,
+    program: &Path,
+    outlet: &Path,
+) -> io::Result<View> {
+    let mut places = Places(Vec::new());
+    for system in SYSTEM {
+        places.add(system, Shows::Readable);
+    }
+    for secret in SECRETS.iter().filter(|path| Path::new(path).exists()) {
+        places.add(secret, Shows::Nothing);
+    }
+    places.add("/tmp", Shows::From(own.tmp.clone()));
+    places.add(&own.home, Shows::Writable);
+    places.add(&own.tmp, Shows::Writable);
+    places.add(WAY_OUT, Shows::From(outlet.to_owned()));
+    places.program(program)?;
+    places.vault(vault)?;
+    let mut folder = directory;
+    loop {
+        places.kept(folder)?;
+        match folder.parent() {
+            Some(parent) if folder != vault => folder = parent,
+            _ => break,
+        }
+    }
+    let way_out = Some(WayOut { port: OUTLET_PORT, socket: WAY_OUT.into() });
+    let directory = directory.to_owned();
+    Ok(View { stage: own.stage.clone(), places: places.0, directory, way_out })
+}
+
+struct Places(Vec<Place>);
+
+impl Places {
+    fn add(&mut self, at: impl Into<PathBuf>, shows: Shows) {
+        self.0.push(Place { at: at.into(), shows });
+    }
+
+    /// A program that is not of the system: alone, or with its folder where it is a script that
+    /// needs what lies around it.
+    fn program(&mut self, program: &Path) -> io::Result<()> {
+        if SYSTEM.iter().any(|system| program.starts_with(system)) {
+            return Ok(());
+        }
+        let mut begin = [0; 2];
+        let read = io::Read::read(&mut fs::File::open(program)?, &mut begin)?;
+        let script = &begin[..read] == b"#!";
+        let shown = program.parent().filter(|_| script).unwrap_or(program);
+        self.add(shown, Shows::Readable);
+        Ok(())
+    }
+
+    fn vault(&mut self, vault: &Path) -> io::Result<()> {
+        self.add(vault, Shows::Writable);
+        if vault.join(OURS).exists() {
+            self.add(vault.join(OURS), Shows::Nothing);
+        }
+        self.fixed(vault, &RUN_LATER);
+        let chat = vault.join(CHAT);
+        if !chat.is_dir() {
+            return Ok(());
+        }
+        // Put together of its parts: a file of the database that is made later is not there, nor
+        // can one be put there for the server to find.
+        self.add(&chat, Shows::Nothing);
+        for entry in fs::read_dir(&chat)? {
+            let entry = entry?;
+            let ours = entry.file_name().to_string_lossy().starts_with(DATABASE);
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.add(entry.path(), Shows::Writable);
+            } else if kind.is_file() && !ours {
+                self.add(entry.path(), Shows::Readable);
+            }
+        }
+        Ok(())
+    }
+
+    fn fixed(&mut self, folder: &Path, names: &[&str]) {
+        for path in names.iter().map(|name| folder.join(name)) {
+            // A link there leads to something else, which is judged where it is.
+            if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_symlink()) {
+                self.add(path, Shows::Readable);
+            }
+        }
+    }
+
+    /// Of a folder of the vault what must stay as it is.
+    fn kept(&mut self, folder: &Path) -> io::Result<()> {
+        self.fixed(folder, &RUN_THERE);
+        let git = folder.join(".git");
+        if git.is_dir() {
+            // A place of its own cannot be moved away and another put there.
+            self.add(&git, Shows::Writable);
+            for name in RUN_BY_GIT.iter().filter(|name| git.join(name).exists()) {
+                self.add(git.join(name), Shows::Readable);
+            }
+        }
+        Ok(())
+    }
+}

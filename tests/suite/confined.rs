@@ -1,0 +1,149 @@
+//! Trust level `vault`: a real turn of the real CLI, whose model tries to get out in every way
+//! we could think of (escapes.sh), and the work that such an agent is for.
+
+use crate::lab::{KEY, Lab, SERVICE, ask, ours, runtime, state, text};
+use crate::units::{agent_unit, main_pid, run, systemctl};
+use parachute_tests::Stream;
+use serde_json::{Value, json};
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::Path;
+
+const ESCAPES: &str = include_str!("escapes.sh");
+
+/// A turn at the level `vault`.
+fn confined(message: &str, scenario: &str, arguments: Value) -> Value {
+    let mut body = ask(message, scenario, arguments);
+    body["trustLevel"] = "vault".into();
+    body
+}
+
+fn bash(command: &str) -> Value {
+    let input = json!({ "command": command, "description": "Try" });
+    json!({ "name": "Bash", "input": input, "then": "Tried." })
+}
+
+/// What the turn's tools answered.
+fn results(stream: &Stream) -> Vec<String> {
+    let events = stream.heard.others.iter().filter_map(|e| serde_json::from_str::<Value>(e).ok());
+    let results = events.filter(|event| event["type"] == "tool_result");
+    results.map(|event| event["content"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+async fn turn(lab: &Lab, body: Value) -> Stream {
+    let stream = lab.local().chat("text=delta", &body).await.whole().await;
+    assert_eq!(
+        stream.kinds().last().map(String::as_str),
+        Some("done"),
+        "{:?}",
+        stream.heard.others
+    );
+    stream
+}
+
+/// A vault with everything in it that must not be touched.
+async fn furnish(vault: &Path) {
+    for folder in [".claude", ".modules", ".skills", "agents", "notes"] {
+        fs::create_dir_all(vault.join(folder)).expect("made");
+    }
+    fs::write(vault.join(".claude/settings.json"), "{}").expect("written");
+    fs::write(vault.join(".mcp.json"), "{}").expect("written");
+    let vault = text(vault);
+    for arguments in [
+        &["init", "-q", "-b", "main"][..],
+        &["config", "user.name", "Somebody"],
+        &["config", "user.email", "somebody@example.org"],
+    ] {
+        run("git", &[&["-C", &vault], arguments].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_out_of_the_vault() {
+    let Some(lab) = Lab::started("").await else { return };
+    furnish(&lab.vault).await;
+    let home = std::env::var("HOME").expect("a home");
+    let outside = Path::new(&home).join("outside.txt");
+    fs::write(&outside, KEY).expect("written");
+    let name = SocketAddr::from_abstract_name("parachute-canary").expect("a name");
+    let _canary = UnixListener::bind_addr(&name).expect("an abstract socket");
+    assert_eq!(lab.local().get("/api/health").await.status, 200);
+    let server = main_pid(SERVICE).await.expect("it runs");
+    fs::write(lab.vault.join("escapes.sh"), ESCAPES).expect("written");
+    let command = format!(
+        "SECRET='{}' HOME_OUTSIDE={home} VAULT={vault} RUNTIME={} STATE={} SERVER_PID={server} \
+         sh escapes.sh",
+        KEY.replace("5ecret", "[5]ecret"),
+        text(runtime().parent().expect("a folder")),
+        text(&state()),
+        vault = text(&lab.vault),
+    );
+    let before = listing(&lab.vault);
+    let stream = turn(&lab, confined("Try", "tool", bash(&command))).await;
+    let said = results(&stream).concat();
+    println!("{said}");
+    let got: Vec<&str> = said.lines().filter(|line| line.starts_with("GOT")).collect();
+    let denied = said.lines().filter(|line| line.starts_with("denied")).count();
+    fs::remove_file(&outside).expect("removed");
+    assert_eq!(got, Vec::<&str>::new());
+    let attempts = ESCAPES.lines().filter(|line| line.contains('\t') && !line.starts_with('#'));
+    assert!(denied >= 40, "{said}");
+    assert_eq!(denied, attempts.count() - 1, "each was tried, but for the line that reads them");
+    assert_eq!(main_pid(SERVICE).await, Some(server), "the server is unharmed");
+    for planted in [".profile.planted", "planted", ".config/environment.d/x.conf"] {
+        assert!(!Path::new(&home).join(planted).exists(), "{planted}");
+    }
+    assert_eq!(listing(&lab.vault), before, "what is ours in the vault is as it was");
+}
+
+/// What must be as it was, with its content.
+fn listing(vault: &Path) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let kept = [".claude", ".modules", ".skills", "agents", ".git/hooks"];
+    for folder in kept.map(|folder| vault.join(folder)) {
+        let entries = fs::read_dir(&folder).expect("a folder").flatten();
+        out.extend(entries.filter(|entry| entry.path().is_file()).map(|entry| {
+            let content = fs::read_to_string(entry.path()).unwrap_or_default();
+            (text(&entry.path()), content)
+        }));
+    }
+    for file in [".mcp.json", ".git/config", ".parachute/.token", ".parachute/config.yaml"] {
+        out.push((file.into(), fs::read_to_string(vault.join(file)).expect("a file")));
+    }
+    out.sort();
+    out
+}
+
+#[tokio::test]
+async fn the_work_of_a_confined_agent_is_done() {
+    let Some(lab) = Lab::started("").await else { return };
+    furnish(&lab.vault).await;
+    let work = "set -e; echo one > notes/a.md; git add notes; git commit -qm first; \
+        git log --format=%s; echo x > /tmp/mine; cat /tmp/mine; mktemp; \
+        perl -e 'print 6*7, \"\\n\"'; nproc; date +%Y; echo all done";
+    let stream = turn(&lab, confined("Work", "tool", bash(work))).await;
+    let said = results(&stream).concat();
+    assert!(said.contains("first") && said.contains("42") && said.contains("all done"), "{said}");
+    assert_eq!(fs::read_to_string(lab.vault.join("notes/a.md")).expect("a note"), "one\n");
+    // Its own tools, and the next turn in the same session with what was said before.
+    let session = stream.session();
+    let path = text(&lab.vault.join("notes/b.md"));
+    let write = json!({ "name": "Write", "input": { "file_path": path, "content": "two\n" },
+        "then": "Written." });
+    let mut body = confined("Write", "tool", write);
+    body["sessionId"] = session.clone().into();
+    turn(&lab, body).await;
+    assert_eq!(fs::read_to_string(lab.vault.join("notes/b.md")).expect("a note"), "two\n");
+    let shown = lab.local().get(&format!("/api/chat/{session}")).await.json();
+    assert_eq!((&shown["trust"], &shown["trustLevel"]), (&json!("vault"), &json!("trusted")));
+    assert_eq!(shown["messageCount"], 4);
+    // What it started ends with it.
+    let mut body = confined("Stay", "tool", bash("setsid sleep 98765 >/dev/null 2>&1 & echo on"));
+    body["sessionId"] = session.clone().into();
+    turn(&lab, body).await;
+    let sleepers = || ours().iter().filter(|(_, said)| said.contains("sleep 98765")).count();
+    assert_eq!(sleepers(), 1, "it runs on between turns");
+    systemctl(&["stop", &agent_unit(&session)]).await;
+    assert_eq!(sleepers(), 0, "and ends with its agent");
+}
