@@ -52,8 +52,41 @@ pub(crate) const SKILLS_BYTES_MAX: usize = 32 << 20;
 /// Agent definitions that are read from one folder, and the path that names one.
 pub(crate) const DEFINITIONS_MAX: usize = 500;
 pub(crate) const AGENT_PATH_BYTES_MAX: usize = 1024;
-/// Of the vault's own prompt files, so much is read.
-pub(crate) const PROMPT_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Prompts of all the definitions that one turn has.
+pub(crate) const TURN_AGENTS_BYTES_MAX: usize = 4 << 20;
+/// What the skills of one turn have with them: together, and how many files.
+pub(crate) const TURN_SKILLS_BYTES_MAX: usize = 32 << 20;
+pub(crate) const TURN_SKILLS_FILES_MAX: usize = 4000;
+/// A plugin while it is cloned and afterwards, how many files it has, and how deep they lie.
+pub(crate) const PLUGIN_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const PLUGIN_FILES_MAX: usize = 10_000;
+pub(crate) const PLUGIN_DEPTH_MAX: usize = 32;
+/// Plugins that are listed, and folders within folders of their skills and agents.
+pub(crate) const PLUGINS_MAX: usize = 200;
+pub(crate) const PLUGIN_GROUPS_DEEP_MAX: usize = 4;
+/// For git to clone, which the app waits 120 s for, and to ask what is newest; how often it is
+/// looked at meanwhile, how many may run at once, and of what it says so much is kept.
+pub(crate) const GIT_CLONE_LIMIT: Duration = Duration::from_secs(90);
+pub(crate) const GIT_ASK_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const GIT_LOOK: Duration = Duration::from_millis(200);
+pub(crate) const GIT_AT_ONCE_MAX: usize = 4;
+pub(crate) const GIT_SAID_BYTES_MAX: u64 = 64 << 10;
+pub(crate) const GIT_URL_BYTES_MAX: usize = 2048;
+/// Skills put together for turns that nobody has used for so long are swept.
+pub(crate) const TURN_SKILLS_SECONDS_MAX: i64 = 2 * 24 * 3600;
+/// Of each prompt file of the vault, a module or a working directory, so much is told, in
+/// characters.
+pub(crate) const PROMPT_FILE_CHARS_MAX: usize = 256 * 1024;
+/// Of all chosen folders, and of all chosen notes (contract-core §5.2: 4 characters a token).
+pub(crate) const CONTEXT_FOLDERS_CHARS_MAX: usize = 40_000 * 4;
+pub(crate) const CONTEXT_NOTES_CHARS_MAX: usize = 10_000 * 4;
+/// Contexts of a session or a request, the path of one, and notes that one pattern finds.
+pub(crate) const CONTEXTS_MAX: usize = 100;
+pub(crate) const CONTEXT_PATH_BYTES_MAX: usize = 1024;
+pub(crate) const PATTERN_NOTES_MAX: usize = 100;
+/// Folders that are looked at when the vault is searched, and how deep.
+pub(crate) const FOLDERS_WALKED_MAX: usize = 20_000;
+pub(crate) const FOLDERS_DEEP_MAX: usize = 32;
 /// Of earlier messages, told to a model that has no memory of them.
 pub(crate) const PRIOR_CHARS_MAX: usize = 40_000;
 /// A line of a transcript.

@@ -7,12 +7,14 @@
 pub mod agent;
 pub mod auth;
 pub mod chat;
+pub mod context;
 pub mod control;
 pub mod definition;
 pub mod error;
 pub mod frames;
 pub mod health;
 pub mod id;
+pub mod plugin;
 pub mod record;
 pub mod secret;
 pub mod session;

@@ -3,11 +3,17 @@
 
 pub(crate) mod capabilities;
 pub(crate) mod chat;
+mod contexts;
+mod credential;
 pub(crate) mod history;
 pub(crate) mod keys;
-pub(crate) mod prompt;
+mod modules;
+mod place;
+mod prompt;
+mod refusal;
 pub(crate) mod sessions;
 pub(crate) mod transcript;
+mod turn;
 pub(crate) mod workspaces;
 
 use crate::agents::Agents;

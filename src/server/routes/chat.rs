@@ -51,7 +51,12 @@ struct StreamQuery {
 
 /// The session of a path; what cannot be an id is no session.
 pub(super) fn session(cx: &Cx<App>) -> Result<String, Fault> {
-    let id = cx.path.get("id");
+    session_named(cx, "id")
+}
+
+/// The same, where the variable has another name.
+pub(super) fn session_named(cx: &Cx<App>, name: &str) -> Result<String, Fault> {
+    let id = cx.path.get(name);
     SessionId::parse(id).map(String::from).map_err(|_| Fault::missing("Session not found"))
 }
 

@@ -4,6 +4,7 @@
 mod agents;
 mod auth;
 mod chat;
+mod contexts;
 mod health;
 mod permissions;
 mod sessions;
@@ -27,6 +28,7 @@ pub fn table() -> Table<App> {
         .into_iter()
         .chain(auth::rows())
         .chain(chat::rows())
+        .chain(contexts::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())
         .chain(skills::rows())

@@ -4,6 +4,7 @@
 //! It decides nothing: what a trust level or a source means, and what the JSON of a session
 //! looks like, is the business of the layers above. An in-memory database is its own fake.
 
+mod contexts;
 mod error;
 mod lane;
 mod row;

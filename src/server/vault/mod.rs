@@ -4,8 +4,12 @@
 //!
 //! Files are bounded, replaced whole, and keep their mode.
 
+pub(crate) mod bundle;
+mod change;
+pub(crate) mod contexts;
 pub(crate) mod definitions;
 pub(crate) mod front;
+pub(crate) mod modules;
 pub(crate) mod name;
 pub(crate) mod skills;
 pub(crate) mod slug;
@@ -14,16 +18,18 @@ mod tests;
 pub(crate) mod unpack;
 pub(crate) mod workspaces;
 
+pub(crate) use change::bounded;
 pub(crate) use front::Front;
 pub(crate) use name::Name;
 pub(crate) use slug::Slug;
 
-use crate::limits::{FOLDER_ENTRIES_MAX, UNFINISHED_SECONDS_MAX, VAULT_FILE_BYTES_MAX};
+use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt, PermissionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// A folder that paths cannot lead out of.
@@ -96,6 +102,15 @@ impl Folder {
         }
     }
 
+    /// The same, made if it is not there, for its owner alone. Its place is ours to choose.
+    pub(crate) fn made(path: &Path) -> Result<Folder, FileError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(path).map_err(FileError::of(path))?;
+        let gone = || FileError::of(path)(io::ErrorKind::NotFound.into());
+        Folder::open(path)?.ok_or_else(gone)
+    }
+
     /// A folder in this one. None where there is none.
     pub(crate) fn folder(&self, path: &Path) -> Result<Option<Folder>, FileError> {
         match self.dir.open_dir(path) {
@@ -148,7 +163,20 @@ impl Folder {
         }
     }
 
-    /// The same, where no part of the path may be a link, not even one that stays inside.
+    /// What is in a file of at most so many bytes, and whether it may be run. None where there is
+    /// no file.
+    pub(crate) fn bytes(
+        &self,
+        path: &Path,
+        max: u64,
+    ) -> Result<Option<(Vec<u8>, bool)>, FileError> {
+        let Some(file) = self.opened(path, OFlags::empty())? else { return Ok(None) };
+        let found = file.metadata().map_err(FileError::of(path))?;
+        let may_run = found.permissions().mode() & 0o100 != 0;
+        Ok(bytes_of(file, path, max)?.map(|bytes| (bytes, may_run)))
+    }
+
+    /// The same as [`read`](Folder::read), where no part of the path may be a link, not even one that stays inside.
     pub(crate) fn read_unlinked(&self, path: &Path) -> Result<Option<String>, FileError> {
         let mut within: Option<Folder> = None;
         for folder in path.parent().into_iter().flat_map(Path::iter) {
@@ -164,6 +192,11 @@ impl Folder {
         }
     }
 
+    /// The folder itself, for what else is needed.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     fn opened(&self, path: &Path, flags: OFlags) -> Result<Option<File>, FileError> {
         // Opening a pipe would wait for its other end.
         let flags = flags | OFlags::NONBLOCK;
@@ -175,141 +208,25 @@ impl Folder {
             Err(error) => Err(FileError::of(path)(error)),
         }
     }
-
-    /// Writes a file that must not be there yet.
-    pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        bounded(path, bytes)?;
-        self.create_as(path, bytes, 0o600)
-    }
-
-    /// The same, with this mode, and of any length.
-    pub(crate) fn create_as(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(mode);
-        let file = self.dir.open_with(path, &options).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => FileError::Taken(path.to_owned()),
-            _ => FileError::of(path)(error),
-        })?;
-        put(file, bytes).map_err(FileError::of(path))
-    }
-
-    /// Replaces a file, or makes it: whole or not at all, with the mode it had. A link stays
-    /// what it is: neither is it replaced, nor what it leads to.
-    pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        bounded(path, bytes)?;
-        let unfinished = unfinished(path);
-        let mode = match self.dir.symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => return Err(FileError::Link(path.to_owned())),
-            Ok(found) => Some(found.permissions()),
-            Err(error) if absent(&error) => None,
-            Err(error) => return Err(FileError::of(path)(error)),
-        };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let written = self.dir.open_with(&unfinished, &options).and_then(|file| {
-            mode.map_or(Ok(()), |mode| file.set_permissions(mode))?;
-            put(file, bytes)
-        });
-        let done = written.and_then(|()| self.dir.rename(&unfinished, &self.dir, path));
-        done.map_err(|error| {
-            // The reason is what counts, not that a rest of it stays.
-            let _ = self.dir.remove_file(&unfinished);
-            FileError::of(path)(error)
-        })
-    }
-
-    /// Moves what is here into another folder, where nothing of that name may be.
-    pub(crate) fn rename(&self, from: &Path, folder: &Folder, to: &Path) -> Result<(), FileError> {
-        // Two at once: the kernel does not put a folder over one with something in it.
-        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty};
-        if folder.dir.symlink_metadata(to).is_ok() {
-            return Err(FileError::Taken(to.to_owned()));
-        }
-        self.dir.rename(from, &folder.dir, to).map_err(|error| match error.kind() {
-            AlreadyExists | DirectoryNotEmpty => FileError::Taken(to.to_owned()),
-            _ => FileError::of(to)(error),
-        })
-    }
-
-    /// Makes a folder beside what is here for what is not yet whole; whoever made it takes it
-    /// away again. What others left unfinished is swept, if it is old.
-    pub(crate) fn unfinished(&self) -> Result<PathBuf, FileError> {
-        let now = wire::Timestamp::now();
-        for left in self.list()?.iter().filter(|left| is_unfinished(&left.name)) {
-            if left.modified.plus_seconds(UNFINISHED_SECONDS_MAX) < now {
-                tracing::info!(name = left.name, "what was left unfinished is swept");
-                self.remove_folder(Path::new(&left.name))?;
-            }
-        }
-        let path = unfinished(Path::new("new"));
-        self.folder_made(&path)?;
-        Ok(path)
-    }
-
-    /// Takes a file away. False: there was none.
-    pub(crate) fn remove(&self, path: &Path) -> Result<bool, FileError> {
-        match self.dir.remove_file(path) {
-            Ok(()) => Ok(true),
-            Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(FileError::of(path)(error)),
-        }
-    }
-
-    /// Takes a folder away with all that is in it; a link is taken away itself. False: there
-    /// was none.
-    pub(crate) fn remove_folder(&self, path: &Path) -> Result<bool, FileError> {
-        let found = match self.dir.symlink_metadata(path) {
-            Ok(found) => found,
-            Err(error) if absent(&error) => return Ok(false),
-            Err(error) => return Err(FileError::of(path)(error)),
-        };
-        let removed = match found.is_dir() {
-            true => self.dir.remove_dir_all(path),
-            false => self.dir.remove_file(path),
-        };
-        removed.map(|()| true).map_err(FileError::of(path))
-    }
-
-    /// The folder itself, for what else is needed.
-    pub(crate) fn dir(&self) -> &Dir {
-        &self.dir
-    }
 }
 
-/// What is in a file, if it is one.
 fn text_of(file: File, path: &Path) -> Result<Option<String>, FileError> {
-    if !file.metadata().map_err(FileError::of(path))?.is_file() {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    let mut bounded = file.take(VAULT_FILE_BYTES_MAX + 1);
-    bounded.read_to_end(&mut bytes).map_err(FileError::of(path))?;
-    if bytes.len() as u64 > VAULT_FILE_BYTES_MAX {
-        return Err(FileError::TooLong(path.to_owned()));
-    }
+    let Some(bytes) = bytes_of(file, path, VAULT_FILE_BYTES_MAX)? else { return Ok(None) };
     let text = String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_owned()))?;
     Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
 }
 
-/// What could not be read again is not written.
-pub(crate) fn bounded(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let fits = bytes.len() as u64 <= VAULT_FILE_BYTES_MAX;
-    if fits { Ok(()) } else { Err(FileError::TooLong(path.to_owned())) }
-}
-
-fn put(mut file: File, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Where a file is written before it is in its place.
-fn unfinished(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.parachute", uuid::Uuid::new_v4().simple()))
-}
-
-fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".parachute")
+/// What is in a file, if it is one.
+fn bytes_of(file: File, path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
+    if !file.metadata().map_err(FileError::of(path))?.is_file() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.take(max + 1).read_to_end(&mut bytes).map_err(FileError::of(path))?;
+    if bytes.len() as u64 > max {
+        return Err(FileError::TooLong(path.to_owned()));
+    }
+    Ok(Some(bytes))
 }
 
 fn absent(error: &io::Error) -> bool {
