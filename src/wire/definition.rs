@@ -14,6 +14,8 @@ pub enum AgentSource {
     VaultAgents,
     /// A file in `.parachute/agents/`.
     CustomAgents,
+    /// Part of a plugin.
+    Plugin,
 }
 
 /// One definition.

@@ -120,11 +120,18 @@ fn stem(file: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
+/// An agent of a plugin; of its forms JSON is none (contract-extended §4.8).
+pub(crate) fn of_plugin(place: &str, file: &str, text: &str) -> Option<Definition> {
+    rank(file, AgentSource::Plugin).filter(|rank| ENDINGS[*rank] != "json")?;
+    judge(place, file, text, AgentSource::Plugin)
+}
+
 /// Reads a file as the kind that it is. None, with a word in the log, if it is none.
 fn judge(place: &str, file: &str, text: &str, source: AgentSource) -> Option<Definition> {
     let read = match source {
         AgentSource::CustomAgents => custom(place, file, text),
-        _ => Ok(note(place, file, text)),
+        AgentSource::Plugin => custom(place, file, text).map(|found| plugins(place, file, found)),
+        AgentSource::VaultAgents | AgentSource::Builtin => Ok(note(place, file, text)),
     };
     read.map_err(|why| tracing::warn!(file, place, why, "this is no agent definition")).ok()
 }
@@ -158,6 +165,13 @@ fn custom(place: &str, file: &str, text: &str) -> Result<Definition, String> {
         name,
     };
     Ok(Definition { agent, prompt: front.body, bounds: None, file: file.into() })
+}
+
+/// The same in a plugin, where its file is told as it is.
+fn plugins(place: &str, file: &str, mut found: Definition) -> Definition {
+    found.agent.source = AgentSource::Plugin;
+    found.agent.path = Some(format!("{place}/{file}"));
+    found
 }
 
 /// A note that is an agent; its fields stand by themselves or under `agent`.

@@ -9,8 +9,11 @@ mod change;
 pub(crate) mod contexts;
 pub(crate) mod definitions;
 pub(crate) mod front;
+pub(crate) mod git;
 pub(crate) mod modules;
 pub(crate) mod name;
+pub(crate) mod plugins;
+pub(crate) mod repo;
 pub(crate) mod skills;
 pub(crate) mod slug;
 #[cfg(test)]
@@ -25,9 +28,10 @@ pub(crate) use slug::Slug;
 
 use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt, PermissionsExt};
+use cap_std::fs::{Dir, File, MetadataExt, OpenOptions, OpenOptionsExt, PermissionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -92,6 +96,20 @@ pub(crate) struct Listed {
     pub(crate) modified: wire::Timestamp,
 }
 
+/// What stands in a folder, as it is.
+pub(crate) struct Entry {
+    /// Its name, which may be anything.
+    pub(crate) name: OsString,
+    /// A folder.
+    pub(crate) is_folder: bool,
+    /// A file that has something in it, no pipe and no device.
+    pub(crate) is_file: bool,
+    /// A link.
+    pub(crate) is_link: bool,
+    /// In bytes.
+    pub(crate) size: u64,
+}
+
 impl Folder {
     /// Opens a folder by its absolute path. None where there is none.
     pub(crate) fn open(path: &Path) -> Result<Option<Folder>, FileError> {
@@ -153,6 +171,34 @@ impl Folder {
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listed)
+    }
+
+    /// What is in a folder within, links as what they are; in no order.
+    pub(crate) fn entries(&self, path: &Path) -> Result<Vec<Entry>, FileError> {
+        let mut entries = Vec::new();
+        for entry in self.dir.read_dir(path).map_err(FileError::of(path))? {
+            let entry = entry.map_err(FileError::of(path))?;
+            let found = entry.metadata().map_err(FileError::of(path))?;
+            entries.push(Entry {
+                name: entry.file_name(),
+                is_folder: found.is_dir(),
+                is_file: found.is_file(),
+                is_link: found.is_symlink(),
+                size: found.len(),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Whether there is something at the end of a path, and all its links stay inside.
+    pub(crate) fn leads_inside(&self, path: &Path) -> bool {
+        self.dir.metadata(path).is_ok()
+    }
+
+    /// Which folder of this machine it is, however it was found.
+    pub(crate) fn id(&self) -> Option<(u64, u64)> {
+        let found = self.dir.dir_metadata().ok()?;
+        Some((found.dev(), found.ino()))
     }
 
     /// The text of a file. None where there is no file.

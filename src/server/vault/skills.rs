@@ -7,6 +7,9 @@ use crate::limits::{SKILLS_BYTES_MAX, SKILLS_MAX};
 use std::path::Path;
 use wire::skill::{Skill, SkillFile};
 
+/// What the file of a skill is called in its folder.
+pub(crate) const SKILL: &str = "SKILL.md";
+
 /// Where the vault's own skills are.
 pub(crate) const PLACE: &str = ".skills";
 
@@ -16,6 +19,8 @@ pub(crate) struct Found {
     pub(crate) skill: Skill,
     /// Its file or folder, in the folder that was looked through.
     pub(crate) entry: String,
+    /// Its Markdown file.
+    pub(crate) main: String,
     /// Its fields and its text.
     pub(crate) front: Front,
 }
@@ -53,6 +58,32 @@ pub(crate) fn all(shelf: &Folder) -> Result<Vec<Found>, FileError> {
     Ok(found)
 }
 
+/// The same with those in folders that are no skills themselves, under the names of both:
+/// `folder:skill`.
+pub(crate) fn nested(shelf: &Folder, deep: usize) -> Result<Vec<(String, Found)>, FileError> {
+    let mut nested = Vec::new();
+    let mut groups = vec![(String::new(), None, deep)];
+    while let Some((above, folder, deep)) = groups.pop() {
+        let here = folder.as_ref().unwrap_or(shelf);
+        let found = all(here)?;
+        let entries = here.list()?.into_iter().filter(|entry| !entry.name.starts_with('.'));
+        for entry in entries.filter(|entry| entry.is_folder && deep > 0) {
+            let is_skill = found.iter().any(|found| found.entry == entry.name);
+            let inner = here.folder(Path::new(&entry.name))?.filter(|_| !is_skill);
+            groups.extend(
+                inner.map(|inner| (format!("{above}{}:", entry.name), Some(inner), deep - 1)),
+            );
+        }
+        let named = found.into_iter().map(|found| (format!("{above}{}", found.stem()), found));
+        nested.extend(named);
+        if nested.len() >= SKILLS_MAX || groups.len() >= SKILLS_MAX {
+            break;
+        }
+    }
+    nested.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(nested)
+}
+
 /// The skill of this name: its file's or folder's, else the one it is listed by.
 pub(crate) fn find(shelf: &Folder, name: &str) -> Result<Option<Found>, FileError> {
     let mut found = all(shelf)?;
@@ -74,7 +105,7 @@ fn read(shelf: &Folder, entry: &Listed) -> Result<Option<Found>, FileError> {
     let files: Vec<Listed> = folder.list()?.into_iter().filter(|file| !file.is_folder).collect();
     let own = format!("{}.md", entry.name);
     // The first of these, in any case: not every disk tells `SKILL.md` and `skill.md` apart.
-    let main = ["SKILL.md", "index.md", own.as_str()].into_iter().find_map(|wanted| {
+    let main = [SKILL, "index.md", own.as_str()].into_iter().find_map(|wanted| {
         let exact = files.iter().find(|file| file.name == wanted);
         exact.or_else(|| files.iter().find(|file| same(&file.name, wanted)))
     });
@@ -101,7 +132,7 @@ fn found(entry: &Listed, file: &Listed, text: &str, files: Option<Vec<SkillFile>
         source: "custom".into(),
         files,
     };
-    Found { skill, entry: entry.name.clone(), front }
+    Found { skill, entry: entry.name.clone(), main: file.name.clone(), front }
 }
 
 pub(crate) fn is_markdown(name: &str) -> bool {

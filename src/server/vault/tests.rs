@@ -136,6 +136,33 @@ fn a_file_is_replaced_whole_and_keeps_its_mode() {
 }
 
 #[test]
+fn folders_change_places_and_old_leftovers_are_swept() {
+    let scene = Scene::new();
+    let folder = scene.folder();
+    folder.folder_made(Path::new("new")).expect("made");
+    fs::write(scene.path("in/new/b.md"), "b").expect("written");
+    folder.swap(Path::new("new"), Path::new("sub")).expect("swapped");
+    assert_eq!(fs::read_to_string(scene.path("in/sub/b.md")).expect("read"), "b");
+    assert_eq!(fs::read_to_string(scene.path("in/new/a.md")).expect("read"), "a");
+    assert!(folder.swap(Path::new("none"), Path::new("sub")).is_err());
+    let moved = folder.rename(Path::new("new"), &folder, Path::new("sub"));
+    assert!(matches!(moved, Err(FileError::Taken(_))), "{moved:?}");
+    let (fresh, old) = (folder.unfinished().expect("made"), folder.unfinished().expect("made"));
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    let dir = fs::File::open(scene.path("in").join(&old)).expect("opened");
+    dir.set_modified(long_ago).expect("set");
+    folder.unfinished().expect("made");
+    assert!(scene.path("in").join(&fresh).exists());
+    assert!(!scene.path("in").join(&old).exists());
+    // What is used again is kept.
+    let dir = fs::File::open(scene.path("in").join(&fresh)).expect("opened");
+    dir.set_modified(long_ago).expect("set");
+    folder.folder(&fresh).expect("opened").expect("there").touch().expect("touched");
+    folder.unfinished().expect("made");
+    assert!(scene.path("in").join(&fresh).exists());
+}
+
+#[test]
 fn a_link_is_neither_replaced_nor_written_through() {
     let scene = Scene::new();
     symlink("sub/a.md", scene.path("in/link.md")).expect("linked");
@@ -165,7 +192,9 @@ fn a_path_without_links_is_read_and_one_with_a_link_is_not() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn no_path_leads_out(parts in prop::collection::vec("\\PC{0,5}|\\.\\.?|/|sub|out|secret", 0..8)) {
+    fn no_path_leads_out(
+        parts in prop::collection::vec("\\PC{0,5}|\\.\\.?|/|sub|out|secret", 0..8)
+    ) {
         let scene = Scene::new();
         symlink(scene.path("out"), scene.path("in/sub/out")).expect("linked");
         let (folder, path) = (scene.folder(), PathBuf::from(parts.join("/")));

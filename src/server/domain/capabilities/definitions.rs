@@ -2,15 +2,18 @@
 //! them a turn has.
 
 use crate::domain::{Domain, DomainError};
+use crate::limits::TURN_AGENTS_BYTES_MAX;
 use crate::vault::definitions::{self, ALIASES, CUSTOM, Definition};
 use crate::vault::{Folder, Front, Name, bounded};
 use bytes::Bytes;
+use serde_json::{Map, Value as Json, json};
 use serde_yaml::Value;
 use std::path::Path;
 use wire::definition::{
     AgentBounds, AgentConstraints, AgentDetail, AgentInfo, AgentPermissions, AgentSource,
     McpChoice, NewAgent,
 };
+use wire::workspace::Chosen;
 
 /// The agent of every turn that names none.
 pub(crate) const BUILTIN: &str = "vault-agent";
@@ -74,6 +77,45 @@ impl Domain {
         tracing::info!(agent = name, "an agent definition was deleted");
         Ok(name)
     }
+}
+
+/// The agent that a turn names by its `agentPath`, as it is listed or as its file is called; the
+/// builtin one where it names none. What is not in the vault's visible folders or among the
+/// custom ones is nobody's path (traps 15, 35).
+pub(crate) fn load(vault: &Folder, agent_path: Option<&str>) -> Result<Definition, DomainError> {
+    match agent_path.map(str::trim).filter(|path| !path.is_empty() && *path != BUILTIN) {
+        None => Ok(builtin()),
+        Some(path) => definitions::named(vault, path)?.ok_or_else(|| missing(path)),
+    }
+}
+
+/// The chosen definitions as the CLI's `initialize` takes them under `agents`: by name, plain
+/// maps (trap 34). Notes and custom ones; of two of one name the custom one counts. The builtin
+/// one is the CLI's own.
+pub(crate) fn for_cli(vault: &Folder, chosen: &Chosen) -> Result<Map<String, Json>, DomainError> {
+    let mut agents = Map::new();
+    let mut bytes = 0;
+    for Definition { agent, prompt, .. } in definitions::all(vault)? {
+        let wanted = chosen.has(&agent.name) && !prompt.is_empty() && agent.name != BUILTIN;
+        if !wanted {
+            continue;
+        }
+        bytes += prompt.len();
+        if bytes > TURN_AGENTS_BYTES_MAX {
+            tracing::warn!(agent = agent.name, "prompts of agents are too long for one turn");
+            break;
+        }
+        let described = agent.description.unwrap_or_else(|| format!("Agent: {}", agent.name));
+        let mut told = json!({ "description": described, "prompt": prompt });
+        if !agent.tools.is_empty() {
+            told["tools"] = json!(agent.tools);
+        }
+        if let Some(model) = agent.model {
+            told["model"] = json!(model);
+        }
+        agents.insert(agent.name, told);
+    }
+    Ok(agents)
 }
 
 fn with_builtin(found: Vec<Definition>) -> Vec<Definition> {
@@ -200,4 +242,107 @@ fn builtin() -> Definition {
 
 fn missing(name: &str) -> DomainError {
     DomainError::Missing(format!("Agent '{name}' not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
+
+    /// A vault with one of each, and links that lead where no prompt is.
+    fn vault() -> (TempDir, Folder) {
+        let top = tempfile::tempdir().expect("a folder");
+        let put = |path: &str, text: &str| {
+            let path = top.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        put("vault/agents/note.md", "---\nname: Noter\ndescription: notes\n---\nYou note.");
+        put("vault/agents/empty.md", "---\nname: Empty\n---\n");
+        put("vault/Work/deep/helper.md", "You help.");
+        put("vault/.parachute/agents/review.md", "---\ntools: [Read]\nmodel: opus\n---\nReview.");
+        put("vault/.parachute/agents/v1.2.yaml", "prompt: Dotted.\n");
+        put("vault/.parachute/server.yaml", "prompt: secret\n");
+        put("vault/.hidden/x.md", "secret");
+        put("outside.md", "secret");
+        for (to, from) in [
+            ("../../outside.md", "vault/agents/out.md"),
+            ("../.parachute/server.yaml", "vault/agents/keys.md"),
+            ("../.parachute", "vault/agents/settings"),
+        ] {
+            symlink(to, top.path().join(from)).expect("linked");
+        }
+        let folder = Folder::open(&top.path().join("vault")).expect("opened").expect("there");
+        (top, folder)
+    }
+
+    #[test]
+    fn trap_35_what_is_listed_is_found_with_and_without_its_ending() {
+        let (_top, vault) = vault();
+        let prompt = |path: &str| load(&vault, Some(path)).map(|found| found.prompt).ok();
+        for found in definitions::all(&vault).expect("listed") {
+            let path = found.agent.path.expect("a path");
+            assert_eq!(prompt(&path), Some(found.prompt), "{path}");
+        }
+        for (path, said) in [
+            ("agents/note.md", "You note."),
+            ("agents/note", "You note."),
+            (".parachute/agents/review", "Review."),
+            (".parachute/agents/review.md", "Review."),
+            (".parachute/agents/v1.2", "Dotted."),
+            (".parachute/agents/v1.2.yaml", "Dotted."),
+            ("Work/deep/helper.md", "You help."),
+            ("vault-agent", ""),
+            ("", ""),
+        ] {
+            assert_eq!(prompt(path).as_deref(), Some(said), "{path}");
+        }
+        assert_eq!(load(&vault, None).expect("builtin").agent.name, BUILTIN);
+    }
+
+    #[test]
+    fn trap_15_a_path_that_leads_elsewhere_is_nobodys() {
+        let (top, vault) = vault();
+        let outside = top.path().join("outside.md").display().to_string();
+        for path in [
+            outside.as_str(),
+            "../outside.md",
+            "agents/../../outside.md",
+            "agents/out.md",
+            "agents/out",
+            "agents/keys.md",
+            "agents/settings/server.yaml",
+            ".parachute/server.yaml",
+            ".parachute/agents/../server.yaml",
+            ".parachute/server",
+            ".hidden/x.md",
+            "./.hidden/x.md",
+            "agents",
+            "/",
+            "..",
+            "agents/note.md/",
+            "a\0b",
+        ] {
+            let found = load(&vault, Some(path));
+            let prompt = found.as_ref().map(|found| found.prompt.as_str());
+            assert!(prompt.is_err() || prompt.is_ok_and(|text| text == "You note."), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn trap_34_the_cli_is_given_plain_maps_of_those_that_are_chosen() {
+        let (_top, vault) = vault();
+        let all = for_cli(&vault, &Chosen::ALL).expect("all");
+        let review = json!({ "description": "Agent: review", "prompt": "Review.",
+            "tools": ["Read"], "model": "opus" });
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["Noter", "review", "v1.2"]);
+        assert_eq!(all["review"], review);
+        assert_eq!(all["Noter"], json!({ "description": "notes", "prompt": "You note." }));
+        let some = Chosen::Named(vec!["review".into(), "nobody".into(), BUILTIN.into()]);
+        let some = for_cli(&vault, &some).expect("some");
+        assert_eq!(Json::from(some), json!({ "review": review }));
+        assert!(for_cli(&vault, &Chosen::NONE).expect("none").is_empty());
+    }
 }

@@ -2,10 +2,11 @@
 
 use crate::domain::{Domain, DomainError};
 use crate::vault::unpack::unpack;
-use crate::vault::{FileError, Folder, Front, Name, bounded, skills};
+use crate::vault::{FileError, Folder, Front, Name, bounded, bundle, skills};
 use bytes::Bytes;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wire::skill::{NewSkill, Skill};
+use wire::workspace::Chosen;
 
 impl Domain {
     pub(crate) async fn skills(&self) -> Result<Vec<Skill>, DomainError> {
@@ -49,6 +50,24 @@ impl Domain {
         tracing::info!(skill = name, "a skill was deleted");
         Ok(name)
     }
+}
+
+/// The chosen skills as a folder that the CLI takes as a plugin, in `kept`, which is ours. None
+/// where there is no skill to put there.
+pub(crate) fn plugin_dir(
+    vault: &Folder,
+    kept: &Path,
+    chosen: &Chosen,
+) -> Result<Option<PathBuf>, DomainError> {
+    let Some(shelf) = vault.folder(Path::new(skills::PLACE))? else { return Ok(None) };
+    let mut found = skills::all(&shelf)?;
+    found.retain(|found| chosen.has(&found.skill.name) || chosen.has(found.stem()));
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let folder = Folder::made(kept)?;
+    let name = bundle::keep(&shelf, &found, &folder)?;
+    Ok(Some(kept.join(name)))
 }
 
 /// All skills of the vault.
@@ -114,4 +133,119 @@ fn missing(name: &str) -> DomainError {
 
 fn taken(name: &Name) -> DomainError {
     DomainError::Taken(format!("Skill '{name}' already exists"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::time::SystemTime;
+
+    struct Scene {
+        top: tempfile::TempDir,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let scene = Scene { top: tempfile::tempdir().expect("a folder") };
+            fs::create_dir_all(scene.path("vault")).expect("made");
+            scene
+        }
+
+        fn path(&self, inside: &str) -> PathBuf {
+            self.top.path().join(inside)
+        }
+
+        fn put(&self, path: &str, text: &str) {
+            let path = self.path("vault/.skills").join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text).expect("written");
+        }
+
+        fn plugin(&self, chosen: &Chosen) -> Option<PathBuf> {
+            let vault = Folder::open(&self.path("vault")).expect("opened").expect("there");
+            plugin_dir(&vault, &self.path("state/skills"), chosen).expect("put together")
+        }
+    }
+
+    /// Files below a folder, and what is in them.
+    fn files(top: &Path) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![top.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+                match entry.file_type().expect("a kind").is_dir() {
+                    true => folders.push(entry.path()),
+                    false => {
+                        let path = entry.path();
+                        let name = path.strip_prefix(top).expect("below").display().to_string();
+                        found.insert(name, fs::read_to_string(path).expect("text"));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_turns_skills_are_a_plugin_that_is_named_by_what_is_in_it() {
+        let scene = Scene::new();
+        assert_eq!(scene.plugin(&Chosen::ALL), None, "there are none");
+        scene.put("My Skill.md", "---\nname: Mine\ndescription: a: b\n---\nText");
+        scene.put("folder/index.md", "---\nname: Folder\n---\nMain");
+        scene.put("folder/more/run.sh", "#!/bin/sh");
+        let runs = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(scene.path("vault/.skills/folder/more/run.sh"), runs).expect("set");
+        scene.put("folder/SKILL.MD.bak", "kept");
+        fs::write(scene.path("secret"), "secret").expect("written");
+        symlink(scene.path("secret"), scene.path("vault/.skills/folder/out")).expect("linked");
+        let dir = scene.plugin(&Chosen::ALL).expect("a folder");
+        let there = files(&dir);
+        let manifest = &there[".claude-plugin/plugin.json"];
+        let manifest: serde_json::Value = serde_json::from_str(manifest).expect("JSON");
+        assert_eq!(manifest["name"], "vault");
+        let text = "---\nname: Mine\ndescription: 'a: b'\n---\n\nText\n";
+        assert_eq!(there["skills/my-skill/SKILL.md"], text);
+        assert_eq!(there["skills/folder/SKILL.md"], "---\nname: Folder\n---\n\nMain\n");
+        assert_eq!(there["skills/folder/SKILL.MD.bak"], "kept");
+        assert_eq!(there.len(), 5, "{there:?}");
+        let script = fs::metadata(dir.join("skills/folder/more/run.sh")).expect("there");
+        assert_eq!(script.permissions().mode() & 0o777, 0o700);
+        // The same skills, the same folder; others, another, and the first stays as it is.
+        assert_eq!(scene.plugin(&Chosen::ALL), Some(dir.clone()));
+        let some = scene.plugin(&Chosen::Named(vec!["Mine".into()])).expect("a folder");
+        assert_eq!(files(&some).len(), 2);
+        assert_eq!(scene.plugin(&Chosen::Named(vec!["My Skill".into()])), Some(some.clone()));
+        scene.put("My Skill.md", "Another text");
+        assert_ne!(scene.plugin(&Chosen::ALL), Some(dir.clone()));
+        assert_eq!(files(&dir), there);
+        assert_eq!(scene.plugin(&Chosen::NONE), None);
+        assert_eq!(scene.plugin(&Chosen::Named(vec!["nobody".into()])), None);
+    }
+
+    #[test]
+    fn turns_at_once_share_one_folder_and_old_ones_are_swept() {
+        let scene = Scene::new();
+        scene.put("a.md", "old");
+        let old = scene.plugin(&Chosen::ALL).expect("a folder");
+        let dir = fs::File::open(&old).expect("opened");
+        scene.put("a.md", "new");
+        for index in 0..50 {
+            scene.put(&format!("more{index}/SKILL.md"), "text");
+        }
+        let made: Vec<PathBuf> = std::thread::scope(|scope| {
+            let turns: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| scene.plugin(&Chosen::ALL))).collect();
+            turns.into_iter().map(|turn| turn.join().expect("ended").expect("a folder")).collect()
+        });
+        assert!(made.iter().all(|dir| *dir == made[0]), "{made:?}");
+        assert_eq!(files(&made[0]).len(), 52);
+        assert!(old.exists(), "it may be in use");
+        dir.set_modified(SystemTime::UNIX_EPOCH).expect("set");
+        scene.plugin(&Chosen::ALL).expect("a folder");
+        let left: Vec<_> = fs::read_dir(scene.path("state/skills")).expect("there").collect();
+        assert_eq!(left.len(), 1, "nothing unfinished, nothing old: {left:?}");
+    }
 }
