@@ -22,11 +22,13 @@ mod turn;
 mod view;
 
 use doors::Agent;
+use host::confine::{self, WayOut};
 use host::{Lock, LockError};
 use log::Log;
 use serve::answer::Service;
 use serve::{Door, Limits, Origins, Pulse};
 use session::{Place, Session};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,8 +66,8 @@ enum Task {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == "--confined") {
-        return confined();
+    if let Some(unconfined) = first_process() {
+        return unconfined;
     }
     host::log::init("parachute-agent", None);
     let Some(arguments) = arguments(std::env::args().skip(1)) else {
@@ -93,21 +95,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The CLI's way into its confinement, started by the agent itself. It has one thread and no
-/// log: what it says on standard error goes to the agent.
-fn confined() -> ExitCode {
-    let args: Vec<_> = std::env::args_os().skip(2).collect();
-    let [file, dashes, program, args @ ..] = &args[..] else {
-        eprintln!("{USAGE}");
-        return ExitCode::from(EXIT_USAGE);
+/// What this program is beside the agent: the first process of a confinement (`--confined FILE
+/// -- PROGRAM ...`) or of a container (`--inside PORT SOCKET -- PROGRAM ...`), as the agent
+/// starts it. It has one thread and no log: what it says on standard error goes to the agent.
+fn first_process() -> Option<ExitCode> {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let (before, after) = args.split_at(args.iter().position(|arg| arg == "--")?);
+    let [_, program, rest @ ..] = after else { return None };
+    let texts: Vec<&str> = before.iter().filter_map(|arg| arg.to_str()).collect();
+    let error = match texts[..] {
+        ["--confined", file] => confine::run(Path::new(file), Path::new(program), rest),
+        ["--inside", port, socket] => {
+            let way_out = WayOut { port: port.parse().ok()?, socket: socket.into() };
+            confine::run_inside(&way_out, Path::new(program), rest)
+        }
+        _ => return None,
     };
-    if dashes != "--" {
-        eprintln!("{USAGE}");
-        return ExitCode::from(EXIT_USAGE);
-    }
-    let error = host::confine::run(Path::new(file), Path::new(program), args);
     eprintln!("{UNCONFINED}{error}");
-    ExitCode::from(host::confine::EXIT_UNCONFINED)
+    Some(ExitCode::from(confine::EXIT_UNCONFINED))
 }
 
 fn arguments(mut from: impl Iterator<Item = String>) -> Option<Arguments> {

@@ -28,6 +28,8 @@ pub(crate) const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
 /// Kept on disk so that a turn can still end in words when the disk is full.
 pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+/// Signals to a container that wait to be sent.
+pub(crate) const SIGNALS_WAITING_MAX: usize = 8;
 /// Connections through a confined CLI's way out at once.
 pub(crate) const OUTLET_CONNECTIONS_MAX: usize = 64;
 /// A request to the model's API; the vendor takes half of it.

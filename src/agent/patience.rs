@@ -6,6 +6,7 @@ use crate::claude::control;
 use crate::limits::{INJECTED_WAIT, STOP_STEP, TURN_SILENCE};
 use crate::session::Session;
 use host::child::Signal;
+use std::time::Duration;
 use tokio::time::Instant;
 use wire::error::ErrorCode;
 
@@ -38,10 +39,19 @@ impl Session {
             }
             Some(_) => self.heard + TURN_SILENCE,
         };
-        for at in [self.asks.next_due(), self.escalate.map(|(at, _)| at), self.wait_injected] {
+        let (escalate, ends) = (self.escalate.map(|e| e.0), self.turn_ends().map(|e| e.0));
+        for at in [self.asks.next_due(), escalate, self.wait_injected, ends] {
             next = at.map_or(next, |at| next.min(at));
         }
         next
+    }
+
+    /// When the running turn has used up its time, and how many seconds that is.
+    fn turn_ends(&self) -> Option<(Instant, u64)> {
+        let turn = self.turn.as_ref()?;
+        let seconds = turn.request.claude.container.as_ref()?.turn_seconds_max;
+        let ends = Instant::from_std(turn.began()) + Duration::from_secs(seconds);
+        (seconds > 0).then_some((ends, seconds))
     }
 
     /// Does what a deadline asks for; whether the agent is to leave.
@@ -55,6 +65,15 @@ impl Session {
         }
         if self.wait_injected.is_some_and(|at| at <= now) {
             self.end_well();
+        }
+        if let Some((at, seconds)) = self.turn_ends()
+            && at <= now
+        {
+            let message = format!(
+                "The turn used up its time ({seconds} s) and was stopped. The workspace's sandbox \
+                 limits say how long one may take."
+            );
+            self.give_up(ErrorCode::LimitReached.error(message, None));
         }
         let silent = self.turn.as_ref().is_some_and(|t| !t.tool_runs()) && self.asks.is_empty();
         if silent && self.escalate.is_none() && self.heard + TURN_SILENCE <= now {

@@ -121,6 +121,7 @@ fn request(uuid: &str) -> TurnRequest {
             permission_mode: Default::default(),
             base_url: None,
             credential: None,
+            container: None,
         },
         fresh: false,
     }

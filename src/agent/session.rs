@@ -251,7 +251,7 @@ impl Session {
             self.keep_conversation(uuid::Uuid::new_v4().to_string());
         }
         let dir = &self.place.dir;
-        let resume = !fresh && transcript_exists(&self.conversation, request.claude.trust, dir);
+        let resume = !fresh && transcript_exists(&self.conversation, &request.claude, dir);
         if !resume && wire::SessionId::parse(&self.conversation).is_ok_and(|id| !id.is_uuid()) {
             // The CLI begins a conversation only under a UUID.
             self.keep_conversation(uuid::Uuid::new_v4().to_string());
@@ -259,6 +259,7 @@ impl Session {
         let claude = Claude::start(
             &request.claude,
             &Begin {
+                session: &self.place.session,
                 conversation: &self.conversation,
                 resume,
                 dir: &self.place.dir,
@@ -395,6 +396,10 @@ impl Session {
                 self.claude = None;
                 self.cli_ended(status, &stderr);
             }
+            Heard::Lost(error) => {
+                self.claude = None;
+                self.fail(*error);
+            }
         }
     }
 
@@ -426,7 +431,7 @@ impl Session {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.turn = self.turn.as_ref().map(|t| t.request.turn.clone());
         status.waiting = self.waiting.len();
-        status.claude_pid = self.claude.as_ref().map(|c| c.pid);
+        status.claude_pid = self.claude.as_ref().and_then(|c| c.pid);
         if status.turn.is_some() {
             status.used = Timestamp::now();
         }
@@ -461,7 +466,7 @@ const NOT_WITH_MORE: &str = "Nothing was run: an agent never gets more trust tha
 
 /// The error of a turn whose CLI could not be confined.
 pub(crate) fn unconfined(why: &str) -> TypedError {
-    let message = format!("The agent cannot be confined to the vault: {why}. {NOT_WITH_MORE}");
+    let message = format!("The agent cannot be confined: {}. {NOT_WITH_MORE}", why.trim());
     ErrorCode::TrustUnavailable.error(message, None)
 }
 
@@ -481,7 +486,6 @@ fn start_error(error: &StartError) -> TypedError {
             "Choose a working directory in the vault, or set the session's trust to `full`.",
         ),
         StartError::Unconfined(why) => return unconfined(why),
-        StartError::Trust(..) => (ErrorCode::TrustUnavailable, NOT_WITH_MORE),
     };
     let mut out = code.error(format!("The Claude CLI did not start: {error}. {advice}"), None);
     out.original_error = Some(serve::fault::chain(error));

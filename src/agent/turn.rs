@@ -74,6 +74,11 @@ impl Turn {
         }
     }
 
+    /// When it was begun.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// A piece of text was streamed.
     pub(crate) fn text(&mut self, delta: &str) {
         self.here().push_str(delta);

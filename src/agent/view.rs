@@ -4,11 +4,13 @@
 //! tools, skills) can be read and not be changed.
 
 use crate::limits::OUTLET_PORT;
+use engine::Mount;
 use host::confine::{Place, Shows, View, WayOut};
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use wire::agent::ContainerSetup;
 
 /// The system, as far as there is any of it.
 const SYSTEM: [&str; 12] = [
@@ -47,7 +49,7 @@ const RUN_THERE: [&str; 2] = [".claude", ".mcp.json"];
 /// Of a repository: what git runs, and what tells it to.
 const RUN_BY_GIT: [&str; 2] = ["hooks", "config"];
 /// Where the way out stands inside.
-const WAY_OUT: &str = "/run/parachute/out.sock";
+pub(crate) const WAY_OUT: &str = "/run/parachute/out.sock";
 
 /// The folders of one session that a confined CLI gets.
 pub(crate) struct Own {
@@ -61,12 +63,17 @@ pub(crate) struct Own {
 impl Own {
     /// The folders below the session's `dir`, made where they are missing.
     pub(crate) fn of(dir: &Path) -> io::Result<Own> {
+        Own::with_home(dir, &dir.join("home"))
+    }
+
+    /// The same with a home elsewhere.
+    pub(crate) fn with_home(dir: &Path, home: &Path) -> io::Result<Own> {
         let dir = dir.canonicalize()?;
-        let own = Own { home: dir.join("home"), tmp: dir.join("tmp"), stage: dir.join("stage") };
+        let own = Own { home: home.to_owned(), tmp: dir.join("tmp"), stage: dir.join("stage") };
         for folder in [&own.home, &own.tmp, &own.stage] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        Ok(own)
+        Ok(Own { home: own.home.canonicalize()?, ..own })
     }
 }
 
@@ -103,6 +110,44 @@ pub(crate) fn of_vault(
     let way_out = Some(WayOut { port: OUTLET_PORT, socket: WAY_OUT.into() });
     let directory = directory.to_owned();
     Ok(View { stage: own.stage.clone(), places: places.0, directory, way_out })
+}
+
+/// What stands in a container: the vault under its own path, to be read, but for the folders that
+/// may be written; the session's own folders; our program `helper`, and where it stands inside.
+pub(crate) fn of_container(
+    own: &Own,
+    vault: &Path,
+    container: &ContainerSetup,
+    outlet: &Path,
+    helper: (&Path, &str),
+) -> io::Result<Vec<Mount>> {
+    let bind = |from: &Path, to: &Path, writable: bool| Mount::Bind {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        writable,
+    };
+    let mut places = Places(Vec::new());
+    places.vault(vault)?;
+    for folder in &container.writable {
+        let folder = Path::new(folder).canonicalize()?;
+        if !folder.starts_with(vault) || folder.starts_with(vault.join(OURS)) {
+            let said = format!("{} is not of the vault", folder.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
+        }
+        places.add(folder, Shows::From(PathBuf::new()));
+    }
+    let of_vault = places.0.into_iter().map(|Place { at, shows }| match shows {
+        Shows::Nothing => Mount::Nothing(at),
+        Shows::Readable | Shows::Writable => bind(&at, &at, false),
+        Shows::From(_) => bind(&at, &at, true),
+    });
+    let mut mounts: Vec<Mount> = of_vault.collect();
+    mounts.push(bind(&own.home, &own.home, true));
+    mounts.push(bind(&own.tmp, &own.tmp, true));
+    mounts.push(bind(&own.tmp, Path::new("/tmp"), true));
+    mounts.push(bind(outlet, Path::new(WAY_OUT), true));
+    mounts.push(bind(helper.0, Path::new(helper.1), false));
+    Ok(mounts)
 }
 
 struct Places(Vec<Place>);

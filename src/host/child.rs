@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -41,7 +41,7 @@ const OURS_ALONE: [&str; 8] = [
 
 /// Variables of a person's session that every program of theirs may have: to find folders,
 /// speak their language and reach the network. No secret is among them, and none of ours.
-pub const PERSONAL: [&str; 26] = [
+pub const PERSONAL: [&str; 27] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -68,7 +68,28 @@ pub const PERSONAL: [&str; 26] = [
     "https_proxy",
     "no_proxy",
     "CLAUDE_CONFIG_DIR",
+    "DOCKER_HOST",
 ];
+
+/// Where programs are looked for if nothing is said.
+pub const PATH_OTHERWISE: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Where a person's own installers put programs, below the home and elsewhere.
+const AT_HOME: [&str; 5] =
+    [".local/bin", ".claude/local", ".npm-global/bin", ".bun/bin", "node_modules/.bin"];
+const ELSEWHERE: [&str; 2] = ["/usr/local/bin", "/opt/homebrew/bin"];
+
+/// The program of this name: on `PATH`, then where installers put it. None: nowhere.
+pub fn installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| PATH_OTHERWISE.into());
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let at_home = home.iter().flat_map(|home| AT_HOME.iter().map(|dir| home.join(dir)));
+    std::env::split_paths(&path)
+        .chain(at_home)
+        .chain(ELSEWHERE.map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_absolute() && file.is_file())
+}
 
 /// What to tell the processes of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,6 +121,12 @@ pub fn run(file: &Path, program: &Path, args: &[OsString]) -> ConfineError {
     }
 }
 
+/// What a helper does as the first process of a container: runs the program, serves its way out,
+/// and ends as it ends.
+pub fn run_inside(way_out: &WayOut, program: &Path, args: &[OsString]) -> ConfineError {
+    Native::run_inside(way_out, program, args)
+}
+
 /// Whether the system has what confinement needs, as far as that can be told without trying.
 pub fn available() -> Result<(), ConfineError> {
     Native::can_confine()

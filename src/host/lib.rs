@@ -30,9 +30,9 @@ pub use macos::Launchd as Native;
 pub use dirs::{Dirs, dirs};
 pub use listen::{Listening, listen, loopback};
 pub use lock::{Lock, LockError};
-pub use sockets::{Inherited, Listener, inherited, own_uid, peer_uid, private_socket};
+pub use sockets::{Inherited, Listener, inherited, own_ids, own_uid, peer_uid, private_socket};
 
-use confine::{ConfineError, View};
+use confine::{ConfineError, View, WayOut};
 use std::ffi::{OsString, c_int};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -77,6 +77,9 @@ pub(crate) trait Machine {
 
     /// See [`confine::run`].
     fn run_confined(view: &View, program: &Path, args: &[OsString]) -> ConfineError;
+
+    /// See [`confine::run_inside`].
+    fn run_inside(way_out: &WayOut, program: &Path, args: &[OsString]) -> ConfineError;
 
     /// See [`confine::available`].
     fn can_confine() -> Result<(), ConfineError>;

@@ -76,6 +76,11 @@ pub fn peer_uid(stream: &tokio::net::UnixStream) -> io::Result<u32> {
     Ok(stream.peer_cred()?.uid())
 }
 
+/// This process's user and group.
+pub fn own_ids() -> (u32, u32) {
+    (own_uid(), rustix::process::getegid().as_raw())
+}
+
 /// The user we act as.
 pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()

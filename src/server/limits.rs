@@ -100,3 +100,12 @@ pub(crate) const AGENT_MEMORY_MAX_BYTES: u64 = 8 << 30;
 pub(crate) const AGENT_TASKS_MAX: u64 = 2048;
 /// Its share of the processor beside other units (systemd's default is 100).
 pub(crate) const AGENT_CPU_WEIGHT: u64 = 80;
+
+/// How long what was found out about the container engine counts.
+pub(crate) const ENGINE_KEPT: Duration = Duration::from_secs(60);
+/// Memory of a container whose workspace says nothing: the CLI alone takes a third of it.
+pub(crate) const CONTAINER_MEMORY_BYTES: u64 = 1 << 30;
+/// Processes and threads of a container.
+pub(crate) const CONTAINER_TASKS_MAX: u32 = 256;
+/// A turn in a container whose workspace says nothing.
+pub(crate) const CONTAINER_TURN_SECONDS_MAX: u64 = 3600;

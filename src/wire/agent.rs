@@ -51,6 +51,40 @@ pub struct ClaudeSetup {
     pub base_url: Option<String>,
     /// What it is shown.
     pub credential: Option<Credential>,
+    /// The container that it runs in, at the level `sandboxed`.
+    pub container: Option<ContainerSetup>,
+}
+
+/// What a container may do and use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerSetup {
+    /// Folders of the vault, absolute, that may be written; all else is only read.
+    pub writable: Vec<String>,
+    /// The folder below the state folder that is its home.
+    pub home: String,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Processors, in thousandths of one.
+    pub cpu_millis: u64,
+    /// Processes and threads.
+    pub tasks_max: u32,
+    /// For one turn; 0 is without end.
+    pub turn_seconds_max: u64,
+    /// How far it reaches.
+    pub network: Network,
+}
+
+/// How far a confined agent reaches beside the model's API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nowhere.
+    #[default]
+    None,
+    /// To public addresses of the web, by the agent's hand.
+    Web,
+    /// The container engine's usual network.
+    Full,
 }
 
 /// Body of `POST /turns`.

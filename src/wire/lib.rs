@@ -17,6 +17,7 @@ pub mod id;
 pub mod plugin;
 pub mod record;
 pub mod secret;
+pub mod sandbox;
 pub mod session;
 pub mod skill;
 pub mod supervisor;

@@ -19,19 +19,19 @@ fn confined(message: &str, scenario: &str, arguments: Value) -> Value {
     body
 }
 
-fn bash(command: &str) -> Value {
+pub(crate) fn bash(command: &str) -> Value {
     let input = json!({ "command": command, "description": "Try" });
     json!({ "name": "Bash", "input": input, "then": "Tried." })
 }
 
 /// What the turn's tools answered.
-fn results(stream: &Stream) -> Vec<String> {
+pub(crate) fn results(stream: &Stream) -> Vec<String> {
     let events = stream.heard.others.iter().filter_map(|e| serde_json::from_str::<Value>(e).ok());
     let results = events.filter(|event| event["type"] == "tool_result");
     results.map(|event| event["content"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-async fn turn(lab: &Lab, body: Value) -> Stream {
+pub(crate) async fn turn(lab: &Lab, body: Value) -> Stream {
     let stream = lab.local().chat("text=delta", &body).await.whole().await;
     assert_eq!(
         stream.kinds().last().map(String::as_str),

@@ -25,6 +25,7 @@ mod overseen;
 mod plan_models;
 mod plan_supervisor;
 mod restarts;
+mod sandboxed;
 mod secrets;
 mod settings;
 mod stop;

@@ -2,8 +2,13 @@
 //! CLI 2.1.x as recorded; lenient, because its wire changes weekly: unknown types and fields
 //! pass, every number may be a float. No policy and no events of ours here.
 
+mod contained;
 pub(crate) mod control;
+mod env;
 pub(crate) mod lines;
+mod pump;
 mod start;
+mod walls;
 
-pub(crate) use start::{Begin, Claude, Heard, StartError, transcript_exists};
+pub(crate) use pump::Heard;
+pub(crate) use start::{Begin, Claude, StartError, transcript_exists};

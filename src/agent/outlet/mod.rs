@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wire::agent::{ClaudeSetup, Credential};
+use wire::agent::{ClaudeSetup, Credential, Network};
 
 type Answer = Response<UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
@@ -36,6 +36,8 @@ pub(crate) struct Outlet {
 struct Model {
     base_url: String,
     credential: Option<Credential>,
+    /// Whether `CONNECT` leads anywhere.
+    web: bool,
     /// Made when it is first asked for: reading the system's certificates takes its time.
     forward: OnceCell<Forward>,
 }
@@ -49,6 +51,7 @@ impl Outlet {
         let model = Arc::new(Model {
             base_url: setup.base_url.clone().unwrap_or_else(|| models::DEFAULT_BASE_URL.into()),
             credential: setup.credential.clone(),
+            web: setup.container.as_ref().is_none_or(|c| c.network == Network::Web),
             forward: OnceCell::new(),
         });
         let closed = CancellationToken::new();
@@ -107,6 +110,9 @@ async fn lead(
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     Ok(match *request.method() {
+        Method::CONNECT if !model.web => {
+            said(StatusCode::FORBIDDEN, "this sandbox has no network but the model's API")
+        }
         Method::CONNECT => tunnel(stop, request).await,
         _ => model.ask(request).await,
     })

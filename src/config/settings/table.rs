@@ -190,6 +190,8 @@ keys! {
     agents_live_max: u32 = Kind::Number { min: 1, max: 64 }, Some("8"), YES;
     /// The Claude CLI; looked for in PATH if not set.
     claude_path: Option<PathBuf> = Kind::Program, None, YES;
+    /// Image that the sandbox's is built on, if not debian:12-slim; it need only be there.
+    sandbox_base: Option<String> = Kind::Text, None, NO;
     /// Where the vendor's API is, if not at its usual place.
     anthropic_base_url: Option<String> = Kind::Url, None, YES;
     /// Token of a Claude subscription.

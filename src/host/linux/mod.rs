@@ -13,7 +13,7 @@ mod watch;
 
 pub use bus::Systemd;
 
-use crate::confine::{ConfineError, View};
+use crate::confine::{ConfineError, View, WayOut};
 use crate::{Machine, dirs};
 use rustix::net::sockopt;
 use sd_notify::NotifyState;
@@ -93,6 +93,10 @@ impl Machine for Systemd {
 
     fn run_confined(view: &View, program: &Path, args: &[OsString]) -> ConfineError {
         confine::run(view, program, args)
+    }
+
+    fn run_inside(way_out: &WayOut, program: &Path, args: &[OsString]) -> ConfineError {
+        confine::run_inside(Some(way_out), program, args)
     }
 
     fn can_confine() -> Result<(), ConfineError> {

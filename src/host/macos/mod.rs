@@ -9,7 +9,7 @@ mod sockets;
 pub use launchctl::Launchd;
 
 use crate::child::shed_one_by_one;
-use crate::confine::{ConfineError, Place, Shows, View};
+use crate::confine::{ConfineError, Place, Shows, View, WayOut};
 use crate::{Machine, dirs};
 use std::ffi::{OsString, c_int};
 use std::io;
@@ -71,6 +71,11 @@ impl Machine for Launchd {
     fn run_confined(_view: &View, _program: &Path, _args: &[OsString]) -> ConfineError {
         let source = io::Error::from(io::ErrorKind::Unsupported);
         ConfineError::Step { what: "sandbox-exec confines here".into(), source }
+    }
+
+    fn run_inside(_way_out: &WayOut, _program: &Path, _args: &[OsString]) -> ConfineError {
+        let source = io::Error::from(io::ErrorKind::Unsupported);
+        ConfineError::Step { what: "in containers there is Linux".into(), source }
     }
 
     fn can_confine() -> Result<(), ConfineError> {

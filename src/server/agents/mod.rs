@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serve::client::{self, AskError};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -137,6 +137,11 @@ impl Agents {
     /// How many sockets of agents there are.
     pub(crate) fn count(&self) -> usize {
         self.with_sockets().len()
+    }
+
+    /// Our folder for what is no note of the user's.
+    pub(crate) fn state(&self) -> &Path {
+        &self.0.setup.dirs.state
     }
 
     /// Folder of a session's event log.

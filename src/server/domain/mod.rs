@@ -11,6 +11,7 @@ mod modules;
 mod place;
 mod prompt;
 mod refusal;
+pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod transcript;
 mod turn;
@@ -19,6 +20,8 @@ pub(crate) mod workspaces;
 use crate::agents::Agents;
 use crate::limits::REOPEN_PAUSE;
 use crate::store::{Handed, Store, StoreError};
+use crate::vault::git::GitError;
+use crate::vault::plugins::PluginError;
 use crate::vault::unpack::ArchiveError;
 use crate::vault::{FileError, Folder};
 use config::keys::Keys;
@@ -36,6 +39,7 @@ pub(crate) struct Domain {
     pub(crate) keys: Arc<Keys>,
     pub(crate) agents: Agents,
     pub(crate) home: PathBuf,
+    sandbox: sandbox::Sandbox,
     store: RwLock<Opened>,
     /// One opening at a time.
     opening: tokio::sync::Mutex<()>,
@@ -67,6 +71,10 @@ pub(crate) enum DomainError {
     File(#[from] FileError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     #[error("the database cannot be opened: {0}")]
     NoStore(String),
     #[error(transparent)]
@@ -94,7 +102,8 @@ impl Domain {
             settings.vault_path = real;
         }
         let opening = tokio::sync::Mutex::new(());
-        Domain { settings, problem, sources, keys, agents, home, store, opening }
+        let sandbox = sandbox::Sandbox::default();
+        Domain { settings, problem, sources, keys, agents, home, sandbox, store, opening }
     }
 
     /// The database. Where it could not be opened (a vault that is read-only, a full disk), the
@@ -133,6 +142,8 @@ impl Domain {
     /// now on. Goes on by itself.
     pub(crate) fn adopt(self: &Arc<Domain>, store: Store, handed: Vec<Handed>) {
         let Some(mut lost) = self.agents.lost() else { return };
+        let sweeping = self.clone();
+        self.agents.spawn(async move { sweeping.sweep_containers().await });
         let (domain, stop) = (self.clone(), self.agents.stopping());
         self.agents.spawn(async move {
             let taking_up = async {

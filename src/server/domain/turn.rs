@@ -82,7 +82,8 @@ impl Domain {
                 .unwrap_or_else(|| permission_mode(row.and_then(|r| r.metadata.as_ref()))),
             base_url: self.base_url(),
             credential: self.credential().await,
-            container: None,
+            container: (trust == Trust::Sandboxed)
+                .then(|| self.container(&id, space.workspace.as_ref(), row, &place)),
         };
         let title = row.and_then(|r| r.title.clone()).or_else(|| prompt::title_of(&body.message));
         let session = session_event(&id, &turn, &place, &resume, title.clone(), trust);
@@ -229,16 +230,16 @@ impl Domain {
 /// Why an agent cannot be confined as its level asks. There is no weaker second way.
 fn unconfinable(session: &str, trust: Trust, place: &Place) -> Option<ChatEvent> {
     let outside = place.stored.as_deref().is_some_and(|stored| !stored.starts_with("/vault/"));
-    let why = match trust {
-        Trust::Vault if outside => format!(
-            "{} is outside of the vault, which is all there is at the level `vault`",
-            place.directory.display()
-        ),
-        // Whether this machine can is for the agent to find out, which is confined otherwise
-        // than the server's own unit is.
-        Trust::Full | Trust::Vault => return None,
-        Trust::Sandboxed => "this version has no containers yet".to_owned(),
-    };
+    // Whether this machine can confine is for the agent to find out, which is confined otherwise
+    // than the server's own unit is.
+    if trust == Trust::Full || !outside {
+        return None;
+    }
+    let why = format!(
+        "{} is outside of the vault, which is all there is at the level `{}`",
+        place.directory.display(),
+        trust.name()
+    );
     let message = format!(
         "Nothing was run, because an agent never gets more trust than was asked for: {why}. \
          Change that, or set the session to `full` to run it as you."

@@ -8,7 +8,7 @@ use serve::table::get;
 use serve::{Access, Caller, Cx, Fault, Json, Query, RawJson, Route, call};
 use std::marker::PhantomData;
 use wire::Timestamp;
-use wire::health::{BotsHealth, DockerHealth, Health, HealthDetail, Root, Running, VaultHealth};
+use wire::health::{BotsHealth, Health, HealthDetail, Root, Running, VaultHealth};
 
 pub(super) fn rows() -> Vec<Route<App>> {
     use Access::Open;
@@ -41,21 +41,20 @@ async fn health(cx: Cx<App>, Query(query): Query<HealthQuery>) -> Result<Json<He
         timestamp: Timestamp::now().as_millis(),
         version: env!("CARGO_PKG_VERSION").into(),
         commit: option_env!("PARACHUTE_COMMIT").map(str::to_owned),
-        detail: (query.detailed && known).then(|| detail(&cx.app)),
+        detail: match query.detailed && known {
+            true => Some(detail(&cx.app).await),
+            false => None,
+        },
     }))
 }
 
-fn detail(app: &App) -> HealthDetail {
+async fn detail(app: &App) -> HealthDetail {
     let vault = app.domain.vault();
     let status = if vault.is_dir() { "ok" } else { "inaccessible" };
     HealthDetail {
         vault: VaultHealth { path: vault.display().to_string(), status: status.into() },
         modules: Vec::new(),
-        docker: DockerHealth {
-            available: false,
-            image: "parachute-sandbox:latest".into(),
-            image_exists: None,
-        },
+        docker: app.domain.containers().await,
         bots: BotsHealth {
             telegram: Running { running: false },
             discord: Running { running: false },

@@ -7,6 +7,8 @@ mod chat;
 mod contexts;
 mod health;
 mod permissions;
+mod plugins;
+mod sandbox;
 mod sessions;
 mod skills;
 mod supervisor;
@@ -17,6 +19,8 @@ use crate::domain::DomainError;
 use crate::domain::keys::KeyError;
 use crate::store::StoreError;
 use crate::vault::FileError;
+use crate::vault::git::GitError;
+use crate::vault::plugins::PluginError;
 use crate::vault::unpack::ArchiveError;
 use http::StatusCode;
 use serve::client::AskError;
@@ -29,10 +33,12 @@ pub fn table() -> Table<App> {
         .chain(auth::rows())
         .chain(chat::rows())
         .chain(contexts::rows())
+        .chain(sandbox::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())
         .chain(skills::rows())
         .chain(agents::rows())
+        .chain(plugins::rows())
         .chain(supervisor::rows())
         .chain(workspaces::rows())
         .collect();
@@ -53,7 +59,11 @@ impl From<DomainError> for Fault {
             DomainError::File(error) | DomainError::Archive(ArchiveError::File(error)) => {
                 error.into()
             }
-            DomainError::Archive(_) => Fault::bad(said),
+            DomainError::Plugin(PluginError::File(error)) => error.into(),
+            DomainError::Git(GitError::Start(_)) => Fault::bug(error),
+            DomainError::Archive(_) | DomainError::Git(_) | DomainError::Plugin(_) => {
+                Fault::bad(said)
+            }
             DomainError::NoStore(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),
             DomainError::History(_) | DomainError::Broken => Fault::bug(error),

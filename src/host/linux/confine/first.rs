@@ -18,19 +18,30 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// Confines this process, then runs the program. Comes back only if that cannot be done.
 pub(crate) fn run(view: &View, program: &Path, args: &[OsString]) -> ConfineError {
-    match begin(view, program, args) {
+    match super::enter(view) {
+        Ok(()) => run_inside(view.way_out.as_ref(), program, args),
+        Err(error) => error,
+    }
+}
+
+/// Runs the program where we are. Comes back only if that cannot be done.
+pub(crate) fn run_inside(
+    way_out: Option<&WayOut>,
+    program: &Path,
+    args: &[OsString],
+) -> ConfineError {
+    match begin(way_out, program, args) {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
 fn begin(
-    view: &View,
+    way_out: Option<&WayOut>,
     program: &Path,
     args: &[OsString],
 ) -> Result<std::convert::Infallible, ConfineError> {
-    super::enter(view)?;
-    let bound = view.way_out.as_ref().map(|way| Bound::bind((Ipv4Addr::LOCALHOST, way.port)));
+    let bound = way_out.map(|way| Bound::bind((Ipv4Addr::LOCALHOST, way.port)));
     let bound = bound.transpose().map_err(step("the way out"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let runtime = runtime.map_err(step("runtime"))?;
@@ -43,7 +54,7 @@ fn begin(
     // Everything whose parent has ended becomes a child of the first process.
     std::thread::spawn(move || reap(child));
     runtime.block_on(async {
-        if let (Some(bound), Some(way)) = (bound, &view.way_out)
+        if let (Some(bound), Some(way)) = (bound, way_out)
             && let Err(error) = lead_out(bound, way).await
         {
             eprintln!("the way out is closed: {error}");

@@ -8,7 +8,7 @@ mod first;
 mod mounts;
 mod rights;
 
-pub(crate) use first::run;
+pub(crate) use first::{run, run_inside};
 
 use crate::confine::{ConfineError, EXIT_UNCONFINED, View};
 use rustix::process::{Pid, Signal, WaitOptions};

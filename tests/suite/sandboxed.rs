@@ -1,0 +1,91 @@
+//! Trust level `sandboxed`: the image is built through the API by a real engine, and a real turn
+//! of the real CLI runs in a container of it.
+
+use crate::confined::{bash, results, turn};
+use crate::lab::{KEY, Lab, ask, text};
+use crate::units::{agent_unit, run, systemctl, tried};
+use http::Method;
+use http_body_util::BodyExt;
+use parachute_tests::eventually;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const BASE: &str = "sandbox_base: parachute-base\n";
+
+/// A lab with an engine that has the sandbox's image, built through the API where it is missing.
+async fn opened(config: &str) -> Option<Lab> {
+    let lab = Lab::started(&format!("{BASE}{config}")).await?;
+    let (there, _) = tried("docker", &["image", "inspect", "parachute-sandbox"]).await;
+    if !there {
+        build(&lab).await;
+    }
+    Some(lab)
+}
+
+async fn build(lab: &Lab) -> Vec<Value> {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/sandbox-base");
+    let import = format!("'{}' | docker import - parachute-base", text(&scripts));
+    run("sh", &["-c", &import]).await;
+    let answer = lab.local().open(Method::POST, "/api/sandbox/build", None).await.expect("it");
+    assert_eq!(answer.status(), 200);
+    let body = answer.into_body().collect().await.expect("whole").to_bytes();
+    let body = String::from_utf8_lossy(&body);
+    let events = body.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = events.map(|e| serde_json::from_str(e).expect("JSON")).collect();
+    let last = events.last().expect("an event");
+    assert_eq!(last["type"], "build_complete", "{body}");
+    events
+}
+
+fn sandboxed(message: &str, scenario: &str, arguments: Value) -> Value {
+    let mut body = ask(message, scenario, arguments);
+    body["trustLevel"] = "untrusted".into();
+    body
+}
+
+/// Containers of ours, running or not.
+async fn containers() -> Vec<String> {
+    let listed = run("docker", &["ps", "-aq", "--filter", "label=io.openparachute.session"]).await;
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn an_image_is_built_and_a_turn_runs_in_a_container_of_it() {
+    let Some(lab) = opened("").await else { return };
+    let health = lab.local().get("/api/health?detailed=true").await.json();
+    assert_eq!(health["docker"]["available"], true, "{health}");
+    assert_eq!(health["docker"]["image_exists"], true, "{health}");
+    fs::create_dir_all(lab.vault.join("notes")).expect("made");
+    fs::write(lab.vault.join("notes/a.md"), "a note\n").expect("written");
+    let command = "id -u; cat notes/a.md; echo x > notes/b.md || echo read only; \
+        echo y > /tmp/mine && cat /tmp/mine; touch /usr/x || echo no; ls -A /";
+    let stream = turn(&lab, sandboxed("Look", "tool", bash(command))).await;
+    let said = results(&stream).concat();
+    assert!(said.contains("a note") && said.contains("read only"), "{said}");
+    let session = stream.session();
+    let shown = lab.local().get(&format!("/api/chat/{session}")).await.json();
+    assert_eq!((&shown["trust"], &shown["trustLevel"]), (&json!("sandboxed"), &json!("untrusted")));
+    let running = containers().await;
+    assert_eq!(running.len(), 1, "it stays warm");
+    // As the engine has it.
+    let found = run("docker", &["inspect", &running[0]]).await;
+    let found: Value = serde_json::from_str(&found).expect("JSON");
+    let host = &found[0]["HostConfig"];
+    assert_eq!(host["NetworkMode"], "none");
+    assert_eq!(host["ReadonlyRootfs"], true);
+    assert_eq!(host["CapDrop"], json!(["ALL"]));
+    assert_eq!(host["SecurityOpt"], json!(["no-new-privileges"]));
+    assert_eq!(host["Privileged"], false);
+    assert_eq!(host["Memory"], 1 << 30);
+    assert!(host["PidsLimit"].as_i64().is_some_and(|most| most > 0), "{host}");
+    assert!(!found.to_string().contains(KEY), "no secret is in it");
+    assert!(!found.to_string().contains("docker.sock"), "nor the engine's socket");
+    // What was said before is known in the next turn, and the container is the same.
+    let mut body = sandboxed("And again", "echo", json!({}));
+    body["sessionId"] = session.clone().into();
+    turn(&lab, body).await;
+    assert_eq!(containers().await, running);
+    systemctl(&["stop", &agent_unit(&session)]).await;
+    eventually("the container is gone", async || containers().await.is_empty().then_some(())).await;
+}
