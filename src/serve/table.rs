@@ -157,21 +157,24 @@ impl<A> Table<A> {
 
 /// The variables of a path that is one of this row's, part by part.
 fn along(row: &'static str, path: &str) -> Option<Params> {
-    let (rows, parts) = (row.split('/'), path.split('/'));
-    if rows.clone().count() != parts.clone().count() {
-        return None;
-    }
+    let mut left = Some(path);
     let mut params = Vec::new();
-    for (wanted, part) in rows.zip(parts) {
+    for wanted in row.split('/') {
+        let (part, rest) = match left?.split_once('/') {
+            Some((part, rest)) if !wanted.starts_with("{*") => (part, Some(rest)),
+            _ => (left?, None),
+        };
+        left = rest;
         match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
             Some(name) if !part.is_empty() => {
-                params.push((name, percent_decode_str(part).decode_utf8().ok()?.into_owned()));
+                let decoded = percent_decode_str(part).decode_utf8().ok()?;
+                params.push((name.trim_start_matches('*'), decoded.into_owned()));
             }
             _ if wanted == part => {}
             _ => return None,
         }
     }
-    Some(Params(params))
+    left.is_none().then_some(Params(params))
 }
 
 fn generator() -> SchemaGenerator {

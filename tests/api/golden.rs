@@ -336,6 +336,7 @@ async fn capabilities(replay: &mut Replay) {
         "agents_one",
         "agent_delete",
         "agent_404",
+        "plugins",
     ];
     replay.all(&names, (&home, &server.local())).await;
 }

@@ -20,6 +20,7 @@ mod input;
 mod keys;
 mod made_up;
 mod past;
+mod plugins;
 mod rng;
 mod settings;
 mod skills;

@@ -466,5 +466,57 @@ pub(crate) const AGENT_BOUNDS: &[Field] = &[
     need("spawns", Strings),
 ];
 
+const PLUGIN_FIELDS: &[Field] = &[
+    need("slug", Str),
+    need("name", Str),
+    need("version", Str),
+    need("description", Str),
+    null("author", Str),
+    need("source", OneOf(&["parachute", "cli", "user"])),
+    null("sourceUrl", Str),
+    need("path", Str),
+    need("skills", Strings),
+    need("agents", Strings),
+    need("mcps", Strings),
+    need("mcpConfigs", AnyMap),
+    null("installedAt", Date),
+];
+
+pub(crate) const PLUGIN: &[Field] = PLUGIN_FIELDS;
+
+pub(crate) const PLUGINS: &[Field] = &[need("plugins", List(PLUGIN_FIELDS))];
+
+pub(crate) const PLUGIN_MADE: &[Field] =
+    &[need("success", Bool), need("plugin", Map(PLUGIN_FIELDS))];
+
+pub(crate) const PLUGIN_CHECK: &[Field] =
+    &[need("upToDate", Bool), may("behind", Int), need("slug", Str)];
+
+/// As any skill, but without the name of its folder.
+pub(crate) const PLUGIN_SKILL: &[Field] = &[
+    need("name", Str),
+    need("description", Str),
+    need("content", Str),
+    need("size", Int),
+    need("modified", Date),
+    need("version", Str),
+    need("allowed_tools", Strings),
+    need("is_directory", Bool),
+    need("source", Is("plugin")),
+    may("files", List(&[need("name", Str), need("size", Int)])),
+];
+
+pub(crate) const PLUGIN_AGENT: &[Field] = &[
+    need("name", Str),
+    null("description", Str),
+    need("type", Is("chatbot")),
+    null("model", Str),
+    need("path", Str),
+    need("source", Is("plugin")),
+    need("tools", Strings),
+    need("system_prompt", Str),
+    null("system_prompt_preview", Str),
+];
+
 /// A skill, an agent or a plugin that is gone.
 pub(crate) const REMOVED: &[Field] = &[need("success", Bool), need("deleted", Str)];

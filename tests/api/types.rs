@@ -4,6 +4,7 @@
 
 use crate::dart::{Field, faults, unguarded};
 use crate::past::{self, FIRST, SECOND};
+use crate::plugins::Repository;
 use crate::tables as t;
 use crate::tables_context as c;
 use http::Method;
@@ -70,6 +71,14 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("POST", "/api/agents/upload", t::AGENT),
     ("GET", "/api/agents/{name}", t::AGENT_DETAIL),
     ("DELETE", "/api/agents/{name}", t::REMOVED),
+    ("GET", "/api/plugins", t::PLUGINS),
+    ("POST", "/api/plugins/install", t::PLUGIN_MADE),
+    ("GET", "/api/plugins/{slug}", t::PLUGIN),
+    ("DELETE", "/api/plugins/{slug}", t::REMOVED),
+    ("POST", "/api/plugins/{slug}/update", t::PLUGIN_MADE),
+    ("GET", "/api/plugins/{slug}/check-update", t::PLUGIN_CHECK),
+    ("GET", "/api/plugins/{slug}/skills/{*name}", t::PLUGIN_SKILL),
+    ("GET", "/api/plugins/{slug}/agents/{*name}", t::PLUGIN_AGENT),
     ("GET", "/api/skills", t::SKILLS),
     ("POST", "/api/skills", t::SKILL_MADE),
     ("POST", "/api/skills/upload", t::SKILL_MADE),
@@ -81,6 +90,16 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("PUT", "/api/workspaces/{slug}", c::WORKSPACE),
     ("DELETE", "/api/workspaces/{slug}", c::WORKSPACE_DELETED),
     ("GET", "/api/workspaces/{slug}/sessions", c::WORKSPACE_SESSIONS),
+    ("GET", "/api/contexts/folders", c::CONTEXT_FOLDERS),
+    ("GET", "/api/contexts/chain", c::CHAIN),
+    ("GET", "/api/contexts/session/{session_id}", c::SESSION_CONTEXTS),
+    ("PUT", "/api/contexts/session/{session_id}", c::SESSION_CONTEXTS),
+    ("POST", "/api/contexts/session/{session_id}/add", c::SESSION_CONTEXTS),
+    ("DELETE", "/api/contexts/session/{session_id}/remove", c::SESSION_CONTEXTS),
+    ("GET", "/api/prompt/preview", c::PREVIEW),
+    ("GET", "/api/modules/{name}/prompt", c::MODULE_PROMPT),
+    ("PUT", "/api/modules/{name}/prompt", c::MODULE_PROMPT_SET),
+    ("GET", "/api/modules/{name}/stats", c::MODULE_STATS),
     // What the supervisor answers is judged below.
     ("GET", "/supervisor/{*path}", &[]),
     ("POST", "/supervisor/{*path}", &[]),
@@ -352,6 +371,31 @@ async fn agent_definitions_parse() {
     let gone = local.ask(Method::DELETE, "/api/agents/reviewer", None).await;
     parses(&gone, 200, t::REMOVED);
     let gone = local.ask(Method::DELETE, "/api/agents/reviewer", None).await;
+    parses(&gone, 404, t::DETAIL);
+}
+
+#[tokio::test]
+async fn plugins_parse() {
+    let home = Home::new();
+    let repository = Repository::new(&home, "tools");
+    let server = home.server().await;
+    let (local, owner) = (server.local(), server.owner());
+    get(&local, "/api/plugins", t::PLUGINS).await;
+    let new = json!({ "url": repository.url() });
+    parses(&owner.post("/api/plugins/install", &new).await, 200, t::PLUGIN_MADE);
+    parses(&owner.post("/api/plugins/install", &new).await, 400, t::DETAIL);
+    get(&local, "/api/plugins", t::PLUGINS).await;
+    get(&local, "/api/plugins/tools", t::PLUGIN).await;
+    get(&local, "/api/plugins/tools/skills/hello", t::PLUGIN_SKILL).await;
+    get(&local, "/api/plugins/tools/agents/helper", t::PLUGIN_AGENT).await;
+    get(&owner, "/api/plugins/tools/check-update", t::PLUGIN_CHECK).await;
+    repository.put(&[("more.txt", "more")]);
+    get(&owner, "/api/plugins/tools/check-update", t::PLUGIN_CHECK).await;
+    let updated = owner.ask(Method::POST, "/api/plugins/tools/update", None).await;
+    parses(&updated, 200, t::PLUGIN_MADE);
+    let gone = local.ask(Method::DELETE, "/api/plugins/tools", None).await;
+    parses(&gone, 200, t::REMOVED);
+    let gone = local.ask(Method::DELETE, "/api/plugins/tools", None).await;
     parses(&gone, 404, t::DETAIL);
 }
 

@@ -116,13 +116,17 @@ fn rank(file: &str, source: AgentSource) -> Option<usize> {
     ENDINGS.iter().position(|known| ending.eq_ignore_ascii_case(known))
 }
 
-fn stem(file: &str) -> &str {
+pub(crate) fn stem(file: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
-/// An agent of a plugin; of its forms JSON is none (contract-extended §4.8).
+/// Whether a file can be an agent of a plugin, for which JSON is no form (contract-extended §4.8).
+pub(crate) fn is_of_plugin(file: &str) -> bool {
+    rank(file, AgentSource::Plugin).is_some_and(|rank| ENDINGS[rank] != "json")
+}
+
+/// An agent of a plugin.
 pub(crate) fn of_plugin(place: &str, file: &str, text: &str) -> Option<Definition> {
-    rank(file, AgentSource::Plugin).filter(|rank| ENDINGS[*rank] != "json")?;
     judge(place, file, text, AgentSource::Plugin)
 }
 
@@ -130,29 +134,15 @@ pub(crate) fn of_plugin(place: &str, file: &str, text: &str) -> Option<Definitio
 fn judge(place: &str, file: &str, text: &str, source: AgentSource) -> Option<Definition> {
     let read = match source {
         AgentSource::CustomAgents => custom(place, file, text),
-        AgentSource::Plugin => custom(place, file, text).map(|found| plugins(place, file, found)),
+        AgentSource::Plugin => of_plugin_file(place, file, text),
         AgentSource::VaultAgents | AgentSource::Builtin => Ok(note(place, file, text)),
     };
     read.map_err(|why| tracing::warn!(file, place, why, "this is no agent definition")).ok()
 }
 
-/// A file of `.parachute/agents/`, of any of its forms.
+/// A file of `.parachute/agents/`.
 fn custom(place: &str, file: &str, text: &str) -> Result<Definition, String> {
-    let said = |error: &dyn std::fmt::Display| error.to_string();
-    let front = if is_markdown(file) {
-        Front::read_forgiving(text)
-    } else {
-        let value = match file.to_ascii_lowercase().ends_with("json") {
-            true => serde_json::from_str(text).map_err(|e| said(&e))?,
-            false => serde_yaml::from_str(text).map_err(|e| said(&e))?,
-        };
-        let Value::Mapping(fields) = value else { return Err("it has no fields".into()) };
-        let body = field(&fields, "prompt").and_then(plain).unwrap_or_default();
-        Front { fields, body }
-    };
-    if front.body.is_empty() {
-        return Err("it has no prompt".into());
-    }
+    let front = prompted(file, text)?;
     let name = stem(file).to_owned();
     let agent = AgentInfo {
         description: Some(said_or(&front.fields, "description", || format!("Agent: {name}"))),
@@ -167,11 +157,32 @@ fn custom(place: &str, file: &str, text: &str) -> Result<Definition, String> {
     Ok(Definition { agent, prompt: front.body, bounds: None, file: file.into() })
 }
 
-/// The same in a plugin, where its file is told as it is.
-fn plugins(place: &str, file: &str, mut found: Definition) -> Definition {
+/// The same in a plugin, where it may name itself, and its file is told as it is.
+fn of_plugin_file(place: &str, file: &str, text: &str) -> Result<Definition, String> {
+    let mut found = custom(place, file, text)?;
+    let front = prompted(file, text)?;
+    found.agent.name = said_or(&front.fields, "name", || stem(file).to_owned());
+    found.agent.description = front.text("description").filter(|text| !text.is_empty());
     found.agent.source = AgentSource::Plugin;
     found.agent.path = Some(format!("{place}/{file}"));
-    found
+    Ok(found)
+}
+
+/// What a file of any form says, its prompt as the body; an error where it has none.
+fn prompted(file: &str, text: &str) -> Result<Front, String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    let front = if is_markdown(file) {
+        Front::read_forgiving(text)
+    } else {
+        let value = match file.to_ascii_lowercase().ends_with("json") {
+            true => serde_json::from_str(text).map_err(|e| said(&e))?,
+            false => serde_yaml::from_str(text).map_err(|e| said(&e))?,
+        };
+        let Value::Mapping(fields) = value else { return Err("it has no fields".into()) };
+        let body = field(&fields, "prompt").and_then(plain).unwrap_or_default();
+        Front { fields, body }
+    };
+    if front.body.is_empty() { Err("it has no prompt".into()) } else { Ok(front) }
 }
 
 /// A note that is an agent; its fields stand by themselves or under `agent`.

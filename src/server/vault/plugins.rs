@@ -2,7 +2,7 @@
 //! them, and as somebody has put them into the CLI's folder. Everything in one is only read; a
 //! link in it leads nowhere but into itself.
 
-use super::definitions::{Definition, of_plugin};
+use super::definitions::{Definition, is_of_plugin, of_plugin, stem};
 use super::skills::{self, Found};
 use super::{FileError, Folder};
 use crate::limits::{
@@ -54,10 +54,12 @@ pub(crate) struct Plugin {
     pub(crate) version: Option<String>,
 }
 
-/// An agent of a plugin, under its own name and under its folders'.
-pub(crate) struct PluginAgent {
+/// An agent of a plugin.
+pub(crate) struct Agent {
+    /// The names of its folders and of its file, with `:` between.
     pub(crate) name: String,
-    pub(crate) definition: Definition,
+    /// None where the file is none that can be read.
+    pub(crate) definition: Option<Definition>,
 }
 
 /// All plugins; of one that is found twice the first counts. What cannot be read is passed over
@@ -108,6 +110,14 @@ fn of_folder(
     Ok(())
 }
 
+/// The plugin in a folder that the owner names; None where there is none.
+pub(crate) fn at(path: &Path) -> Result<Option<Plugin>, FileError> {
+    let Some(folder) = Folder::open(path)? else { return Ok(None) };
+    let parent = path.parent().unwrap_or(path);
+    let name = Path::new(path.file_name().unwrap_or_default());
+    open(folder, parent, name, PluginSource::User)
+}
+
 /// A folder as a plugin; None where it is none.
 fn open(
     folder: Folder,
@@ -154,6 +164,8 @@ fn record(folder: &Folder, manifest: &Map<String, Value>) -> Result<Option<Recor
 /// Writes how a plugin came here.
 pub(crate) fn keep_record(folder: &Folder, record: &Record) -> Result<(), FileError> {
     let text = serde_json::to_string_pretty(record).expect("a record is always JSON");
+    // What a repository has of that name is none of ours.
+    folder.remove_folder(Path::new(RECORD))?;
     folder.replace(Path::new(RECORD), format!("{text}\n").as_bytes())
 }
 
@@ -193,7 +205,7 @@ impl Plugin {
     }
 
     /// Its agents.
-    pub(crate) fn agents(&self) -> Result<Vec<PluginAgent>, FileError> {
+    pub(crate) fn agents(&self) -> Result<Vec<Agent>, FileError> {
         let mut found = Vec::new();
         if let Some(folder) = self.folder.folder(Path::new("agents"))? {
             agents(&folder, &[], &mut found)?;
@@ -223,7 +235,7 @@ impl Plugin {
     }
 }
 
-fn agents(folder: &Folder, above: &[&str], found: &mut Vec<PluginAgent>) -> Result<(), FileError> {
+fn agents(folder: &Folder, above: &[&str], found: &mut Vec<Agent>) -> Result<(), FileError> {
     for entry in folder.list()?.iter().filter(|entry| !entry.name.starts_with('.')) {
         if found.len() >= DEFINITIONS_MAX {
             break;
@@ -237,6 +249,9 @@ fn agents(folder: &Folder, above: &[&str], found: &mut Vec<PluginAgent>) -> Resu
             continue;
         }
         let place = ["agents"].iter().chain(above).copied().collect::<Vec<_>>().join("/");
+        if !is_of_plugin(&entry.name) {
+            continue;
+        }
         let definition = match folder.read(name) {
             Ok(text) => text.and_then(|text| of_plugin(&place, &entry.name, &text)),
             Err(error) => {
@@ -244,11 +259,8 @@ fn agents(folder: &Folder, above: &[&str], found: &mut Vec<PluginAgent>) -> Resu
                 None
             }
         };
-        if let Some(definition) = definition {
-            let stem = definition.stem().to_owned();
-            let name = above.iter().copied().chain([stem.as_str()]).collect::<Vec<_>>().join(":");
-            found.push(PluginAgent { name, definition });
-        }
+        let parts = above.iter().copied().chain([stem(&entry.name)]);
+        found.push(Agent { name: parts.collect::<Vec<_>>().join(":"), definition });
     }
     Ok(())
 }

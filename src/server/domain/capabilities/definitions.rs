@@ -204,13 +204,18 @@ fn delete(vault: &Folder, name: String) -> Result<String, DomainError> {
 }
 
 fn detail(found: Definition) -> AgentDetail {
-    let preview: String = found.prompt.chars().take(PREVIEW_CHARS).collect();
     AgentDetail {
         agent: found.agent,
-        system_prompt_preview: Some(preview).filter(|preview| !preview.is_empty()),
+        system_prompt_preview: preview(&found.prompt),
         system_prompt: found.prompt,
         bounds: found.bounds,
     }
+}
+
+/// The begin of a prompt; None of an empty one.
+pub(super) fn preview(prompt: &str) -> Option<String> {
+    Some(prompt.chars().take(PREVIEW_CHARS).collect())
+        .filter(|preview: &String| !preview.is_empty())
 }
 
 fn builtin() -> Definition {

@@ -2,4 +2,7 @@
 //! and says which of them a turn has. What they are on disk is the vault's matter.
 
 pub(crate) mod definitions;
+mod installs;
+pub(crate) mod plugins;
+mod redact;
 pub(crate) mod skills;
