@@ -354,6 +354,10 @@ async fn workspaces(replay: &mut Replay) {
         "workspace_sessions",
         "workspace_delete",
         "workspace_404",
+        "contexts_folders",
+        "prompt_preview",
+        "module_prompt",
+        "module_stats",
     ];
     replay.all(&names, (&home, &server.local())).await;
 }

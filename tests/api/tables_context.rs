@@ -1,8 +1,8 @@
 //! What the app reads of workspaces, contexts, prompts, models, usage and hooks (contract-core
 //! §1.6–§1.12, contract-extended §1.8), with what the contract promises beside it.
 
-use crate::dart::Dart::{List, Map, OneOf, Str};
-use crate::dart::{Field, need, null};
+use crate::dart::Dart::{Bool, Int, Is, List, Map, OneOf, Str, Strings};
+use crate::dart::{Field, may, need, null};
 
 const WORKSPACE_FIELDS: &[Field] = &[
     need("name", Str),
@@ -22,4 +22,72 @@ pub(crate) const WORKSPACE_DELETED: &[Field] = &[need("deleted", Str)];
 pub(crate) const WORKSPACE_SESSIONS: &[Field] = &[
     need("workspace", Map(WORKSPACE_FIELDS)),
     need("sessions", List(crate::tables::SESSION_FIELDS)),
+];
+
+pub(crate) const CONTEXT_FOLDERS: &[Field] = &[
+    need(
+        "folders",
+        List(&[
+            need("path", Str),
+            need("context_file", OneOf(&["AGENTS.md", "CLAUDE.md"])),
+            need("has_agents_md", Bool),
+            need("has_claude_md", Bool),
+            need("display_name", Str),
+        ]),
+    ),
+    need("count", Int),
+];
+
+pub(crate) const CHAIN: &[Field] = &[
+    need(
+        "files",
+        List(&[
+            need("path", Str),
+            need("folder_path", Str),
+            need("level", OneOf(&["root", "parent", "direct"])),
+            need("tokens", Int),
+            need("exists", Bool),
+        ]),
+    ),
+    need("total_tokens", Int),
+    need("truncated", Bool),
+];
+
+pub(crate) const SESSION_CONTEXTS: &[Field] =
+    &[need("session_id", Str), need("folder_paths", Strings), null("chain", Map(CHAIN))];
+
+pub(crate) const PREVIEW: &[Field] = &[
+    need("prompt", Str),
+    need("promptSource", OneOf(&["claude_code_preset", "agent", "custom"])),
+    null("promptSourcePath", Str),
+    need("contextFiles", Strings),
+    need("contextTokens", Int),
+    need("contextTruncated", Bool),
+    null("agentName", Str),
+    need("availableAgents", Strings),
+    need("availableSkills", Strings),
+    need("availableMcps", Strings),
+    need("basePromptTokens", Int),
+    need("totalPromptTokens", Int),
+    need("trustMode", Bool),
+    null("workingDirectory", Str),
+    null("workingDirectoryClaudeMd", Str),
+];
+
+pub(crate) const MODULE_PROMPT: &[Field] = &[
+    need("module", Str),
+    need("path", Str),
+    need("exists", Bool),
+    null("content", Str),
+    need("defaultPrompt", Str),
+];
+
+pub(crate) const MODULE_PROMPT_SET: &[Field] =
+    &[need("success", Bool), may("path", Str), may("reset", Bool)];
+
+pub(crate) const MODULE_STATS: &[Field] = &[
+    need("module", Is("chat")),
+    need("fileCount", Int),
+    need("totalSize", Int),
+    need("hasPrompt", Bool),
 ];

@@ -29,3 +29,36 @@ async fn workspaces_parse() {
     parses(&local.ask(Method::DELETE, at, None).await, 200, t::WORKSPACE_DELETED);
     parses(&local.get(at).await, 404, crate::tables::DETAIL);
 }
+
+#[tokio::test]
+async fn contexts_prompts_and_modules_parse() {
+    let home = Home::new();
+    crate::contexts::write(&home, &[("CLAUDE.md", "root"), ("a/AGENTS.md", "a"), ("n.md", "n")]);
+    let server = home.server().await;
+    let local = server.local();
+    get(&local, "/api/contexts/folders", t::CONTEXT_FOLDERS).await;
+    get(&local, "/api/contexts/chain?folders=,a,n.md,gone", t::CHAIN).await;
+    let body = json!({ "message": "x @@{\"n\":1}@@" });
+    let session = local.chat("", &body).await.whole().await.session();
+    let at = format!("/api/contexts/session/{session}");
+    let put = local.send(Method::PUT, &at, &json!({ "folder_paths": ["", "a"] })).await;
+    parses(&put, 200, t::SESSION_CONTEXTS);
+    get(&local, &format!("{at}?include_chain=true"), t::SESSION_CONTEXTS).await;
+    let added = local.ask(Method::POST, &format!("{at}/add?folder_path=n.md"), None).await;
+    parses(&added, 200, t::SESSION_CONTEXTS);
+    let removed = local.ask(Method::DELETE, &format!("{at}/remove?folder_path=a"), None).await;
+    parses(&removed, 200, t::SESSION_CONTEXTS);
+    get(&local, "/api/prompt/preview?workingDirectory=a&contexts=,n.md", t::PREVIEW).await;
+    get(&local, &format!("/api/prompt/preview?sessionId={session}"), t::PREVIEW).await;
+    let at = "/api/modules/chat/prompt";
+    get(&local, at, t::MODULE_PROMPT).await;
+    let put = local.send(Method::PUT, at, &json!({ "content": "x" })).await;
+    parses(&put, 200, t::MODULE_PROMPT_SET);
+    get(&local, at, t::MODULE_PROMPT).await;
+    parses(
+        &local.send(Method::PUT, at, &json!({ "reset": true })).await,
+        200,
+        t::MODULE_PROMPT_SET,
+    );
+    get(&local, "/api/modules/chat/stats", t::MODULE_STATS).await;
+}

@@ -19,6 +19,8 @@ pub struct Plan {
     pub delay_us: u64,
     /// The answer's text, in words or in `n` pieces.
     pub text: Option<String>,
+    /// The answer is the system prompt that was given, after `told: `.
+    pub told: bool,
     /// The size of a made-up text; for `huge_line`, of that line.
     pub bytes: Option<usize>,
     /// Words of many scripts and several bytes to a character.

@@ -49,6 +49,8 @@ pub(crate) struct Talk {
     /// Tokens of this process: input, output.
     pub tokens: (u64, u64),
     pub failed: bool,
+    /// The system prompt, or what was added to it.
+    pub told: String,
     inbox: Receiver<Incoming>,
 }
 
@@ -66,6 +68,7 @@ impl Talk {
             results: 0,
             tokens: (0, 0),
             failed: false,
+            told: String::new(),
             flags,
             plan,
             transcript,
@@ -212,6 +215,8 @@ impl Talk {
 
     fn initialize(&mut self, id: &str, request: &Value) {
         self.hooks.clear();
+        let told = request["systemPrompt"].as_str().or(request["appendSystemPrompt"].as_str());
+        told.unwrap_or_default().clone_into(&mut self.told);
         let registered = request["hooks"]["PreToolUse"].as_array();
         for entry in registered.map_or(&[][..], Vec::as_slice) {
             let callbacks = entry["hookCallbackIds"].as_array();

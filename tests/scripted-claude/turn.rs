@@ -53,7 +53,7 @@ pub(crate) struct Turn {
 /// Runs a turn for all prompts that have queued up.
 pub(crate) fn run(talk: &mut Talk, prompts: Vec<Prompt>) {
     let prompt = prompts.iter().map(|prompt| prompt.text.as_str()).collect::<Vec<_>>().join("\n");
-    let (plan, echoed) = match Plan::of_prompt(&prompt) {
+    let (mut plan, echoed) = match Plan::of_prompt(&prompt) {
         Ok(Some(plan)) => (plan, None),
         Ok(None) => (talk.plan.clone(), Some(prompt.as_str())),
         Err(error) => {
@@ -61,6 +61,9 @@ pub(crate) fn run(talk: &mut Talk, prompts: Vec<Prompt>) {
             std::process::exit(2);
         }
     };
+    if plan.told {
+        plan.text = Some(format!("told: {}", talk.told));
+    }
     let speech = plan.speech(echoed);
     let mut turn = Turn {
         uuids: prompts.iter().filter_map(|prompt| prompt.uuid.clone()).collect(),

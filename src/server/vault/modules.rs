@@ -36,7 +36,12 @@ impl ModuleFolder {
 
     /// Replaces its prompt, and makes the folder if it is missing.
     pub(crate) fn set_prompt(self, vault: &Folder, text: &str) -> Result<(), FileError> {
-        vault.folder_made(Path::new(self.0))?.replace(Path::new(PROMPT), text.as_bytes())
+        let path = Path::new(self.0);
+        let folder = match vault.folder(path)? {
+            Some(folder) => folder,
+            None => vault.folder_made(path)?,
+        };
+        folder.replace(Path::new(PROMPT), text.as_bytes())
     }
 
     /// Takes its prompt away. False: there was none.

@@ -351,7 +351,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_file_is_too_strange_and_none_raises_trust(text in "\\PC{0,60}|[a-z:_\\[\\]{}&* \n-]{0,60}") {
+        fn no_file_is_too_strange_and_none_raises_trust(
+            text in "\\PC{0,60}|[a-z:_\\[\\]{}&* \n-]{0,60}",
+        ) {
             let (dir, vault) = vault();
             put(&dir, &format!("default_trust_level: untrusted\n{text}"));
             if let Ok(Some(found)) = work(&vault) {
