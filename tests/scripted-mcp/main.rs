@@ -1,0 +1,5 @@
+//! `scripted-mcp`: one call, one exit status.
+
+fn main() -> std::process::ExitCode {
+    scripted_mcp::main()
+}
