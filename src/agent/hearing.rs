@@ -72,6 +72,10 @@ impl Session {
             Line::ToolResult { id, content, is_error } => {
                 let event = self.turn.as_mut().map(|t| t.tool_result(id, content, is_error));
                 self.say_all(event);
+                if let Some(limit) = self.exhausted.met() {
+                    self.commit();
+                    self.give_up(limit.error());
+                }
             }
             Line::Init { tools, permission_mode, version } => {
                 self.say(ChatEvent::Init { tools, permission_mode });

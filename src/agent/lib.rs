@@ -8,6 +8,7 @@ mod ask;
 mod claude;
 mod doors;
 mod ended;
+mod exhausted;
 mod follow;
 mod hearing;
 mod limits;

@@ -28,6 +28,8 @@ pub(crate) const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
 /// Kept on disk so that a turn can still end in words when the disk is full.
 pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+/// How often is looked whether a container has met a limit.
+pub(crate) const LIMITS_PAUSE: Duration = Duration::from_secs(1);
 /// Signals to a container that wait to be sent.
 pub(crate) const SIGNALS_WAITING_MAX: usize = 8;
 /// Connections through a confined CLI's way out at once.

@@ -4,6 +4,7 @@
 
 use crate::ask::Asks;
 use crate::claude::{Begin, Claude, Heard, StartError, control, transcript_exists};
+use crate::exhausted::Exhausted;
 use crate::limits::{INJECTED_MAX, TURNS_WAITING_MAX};
 use crate::log::{Batch, Log, Past, Unfinished};
 use crate::turn::{Turn, session_of};
@@ -75,6 +76,8 @@ pub(crate) struct Session {
     pub(crate) escalate: Option<(Instant, Signal)>,
     /// The turn's own answer is complete; an injected message's may follow until then.
     pub(crate) wait_injected: Option<Instant>,
+    /// Whether our own unit has met a limit: tools run in it.
+    pub(crate) exhausted: Exhausted,
     /// The CLI was given up; what else it has said is nobody's.
     pub(crate) given_up: bool,
 }
@@ -105,6 +108,7 @@ impl Session {
             heard: Instant::now(),
             escalate: None,
             wait_injected: None,
+            exhausted: Exhausted::own(),
             given_up: false,
             place,
         };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const ESCAPES: &str = include_str!("escapes.sh");
 
@@ -43,7 +43,7 @@ pub(crate) async fn turn(lab: &Lab, body: Value) -> Stream {
 }
 
 /// A vault with everything in it that must not be touched.
-async fn furnish(vault: &Path) {
+pub(crate) async fn furnish(vault: &Path) {
     for folder in [".claude", ".modules", ".skills", "agents", "notes"] {
         fs::create_dir_all(vault.join(folder)).expect("made");
     }
@@ -59,15 +59,12 @@ async fn furnish(vault: &Path) {
     }
 }
 
-#[tokio::test]
-async fn nobody_gets_out_of_the_vault() {
-    let Some(lab) = Lab::started("").await else { return };
-    furnish(&lab.vault).await;
+/// Puts a secret into the home, and the attempts to get at it into the vault; where the secret
+/// is, and the command that makes the attempts.
+pub(crate) async fn escapes(lab: &Lab) -> (PathBuf, String) {
     let home = std::env::var("HOME").expect("a home");
     let outside = Path::new(&home).join("outside.txt");
     fs::write(&outside, KEY).expect("written");
-    let name = SocketAddr::from_abstract_name("parachute-canary").expect("a name");
-    let _canary = UnixListener::bind_addr(&name).expect("an abstract socket");
     assert_eq!(lab.local().get("/api/health").await.status, 200);
     let server = main_pid(SERVICE).await.expect("it runs");
     fs::write(lab.vault.join("escapes.sh"), ESCAPES).expect("written");
@@ -79,20 +76,38 @@ async fn nobody_gets_out_of_the_vault() {
         text(&state()),
         vault = text(&lab.vault),
     );
+    (outside, command)
+}
+
+/// That every attempt was made, and failed.
+pub(crate) fn denied_all(said: &str) {
+    let got: Vec<&str> = said.lines().filter(|line| line.starts_with("GOT")).collect();
+    assert_eq!(got, Vec::<&str>::new());
+    let denied = said.lines().filter(|line| line.starts_with("denied")).count();
+    let attempts = ESCAPES.lines().filter(|line| line.contains('\t') && !line.starts_with('#'));
+    // But for the line that reads them.
+    assert_eq!(denied, attempts.count() - 1, "{said}");
+    assert!(denied >= 40, "{said}");
+}
+
+#[tokio::test]
+async fn nobody_gets_out_of_the_vault() {
+    let Some(lab) = Lab::started("").await else { return };
+    furnish(&lab.vault).await;
+    let name = SocketAddr::from_abstract_name("parachute-canary").expect("a name");
+    let _canary = UnixListener::bind_addr(&name).expect("an abstract socket");
+    let (outside, command) = escapes(&lab).await;
+    let server = main_pid(SERVICE).await;
     let before = listing(&lab.vault);
     let stream = turn(&lab, confined("Try", "tool", bash(&command))).await;
     let said = results(&stream).concat();
     println!("{said}");
-    let got: Vec<&str> = said.lines().filter(|line| line.starts_with("GOT")).collect();
-    let denied = said.lines().filter(|line| line.starts_with("denied")).count();
     fs::remove_file(&outside).expect("removed");
-    assert_eq!(got, Vec::<&str>::new());
-    let attempts = ESCAPES.lines().filter(|line| line.contains('\t') && !line.starts_with('#'));
-    assert!(denied >= 40, "{said}");
-    assert_eq!(denied, attempts.count() - 1, "each was tried, but for the line that reads them");
-    assert_eq!(main_pid(SERVICE).await, Some(server), "the server is unharmed");
-    for planted in [".profile.planted", "planted", ".config/environment.d/x.conf"] {
-        assert!(!Path::new(&home).join(planted).exists(), "{planted}");
+    denied_all(&said);
+    assert_eq!(main_pid(SERVICE).await, server, "the server is unharmed");
+    let home = outside.parent().expect("a home");
+    for planted in ["planted", ".config/environment.d/x.conf", ".config/systemd/user/x.service"] {
+        assert!(!home.join(planted).exists(), "{planted}");
     }
     assert_eq!(listing(&lab.vault), before, "what is ours in the vault is as it was");
 }

@@ -93,7 +93,7 @@ ask systemd	systemctl --user list-units
 run by systemd	systemd-run --user true
 reach the container engine	curl -sf -m 3 --unix-socket /run/docker.sock http://x/_ping || curl -sf -m 3 --unix-socket /var/run/docker.sock http://x/_ping
 reach an abstract socket	perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) and connect(S, pack_sockaddr_un("\0parachute-canary")) or exit 1'
-see a network	test -n "$(ls /sys/class/net)" || ip -o link | grep -qv ': lo:'
+see a network	ls /sys/class/net | grep -qv '^lo$' || ip -o link | grep -qv ': lo:'
 # The way out.
 lead to this machine	curl -sf -m 5 -x "$HTTPS_PROXY" -p http://127.0.0.1:3333/api/health
 lead to localhost	curl -sf -m 5 -x "$HTTPS_PROXY" https://localhost/

@@ -1,8 +1,8 @@
 //! Trust level `sandboxed`: the image is built through the API by a real engine, and a real turn
 //! of the real CLI runs in a container of it.
 
-use crate::confined::{bash, results, turn};
-use crate::lab::{KEY, Lab, ask, text};
+use crate::confined::{bash, denied_all, escapes, furnish, results, turn};
+use crate::lab::{KEY, Lab, SERVICE, ask, text};
 use crate::units::{agent_unit, run, systemctl, tried};
 use http::Method;
 use http_body_util::BodyExt;
@@ -88,4 +88,109 @@ async fn an_image_is_built_and_a_turn_runs_in_a_container_of_it() {
     assert_eq!(containers().await, running);
     systemctl(&["stop", &agent_unit(&session)]).await;
     eventually("the container is gone", async || containers().await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn nobody_gets_out_of_a_container() {
+    let Some(lab) = opened("").await else { return };
+    furnish(&lab.vault).await;
+    let (outside, escapes) = escapes(&lab).await;
+    let stream = turn(&lab, sandboxed("Try", "tool", bash(&escapes))).await;
+    let said = results(&stream).concat();
+    println!("{said}");
+    fs::remove_file(&outside).expect("removed");
+    denied_all(&said);
+    let session = stream.session();
+    systemctl(&["stop", &agent_unit(&session)]).await;
+}
+
+#[tokio::test]
+async fn permission_question_interrupt_and_injection_work_in_a_container() {
+    let Some(lab) = opened("").await else { return };
+    // A permission that is asked for and granted.
+    fs::create_dir_all(lab.vault.join("work")).expect("made");
+    let mut body = sandboxed("Write", "tool", bash("echo made > made.txt; cat made.txt"));
+    body["permissionMode"] = "ask".into();
+    body["workingDirectory"] = "work".into();
+    let mut stream = lab.local().chat("text=delta", &body).await;
+    assert!(stream.until("permission_request").await, "{:?}", stream.kinds());
+    let session = stream.session();
+    let pending = lab.local().get(&format!("/api/chat/{session}/permissions")).await.json();
+    let request = pending["pending"][0]["id"].clone();
+    let granted = json!({ "requestId": request });
+    let door = format!("/api/chat/{session}/permissions/grant");
+    assert_eq!(lab.local().post(&door, &granted).await.status, 200);
+    let stream = stream.whole().await;
+    assert!(results(&stream).concat().contains("made"), "{:?}", stream.heard.others);
+    let made = fs::read_to_string(lab.vault.join("work/made.txt")).expect("where it may write");
+    assert_eq!(made, "made\n");
+    // A turn that is stopped.
+    let mut body = sandboxed("Stay", "tool", bash("sleep 600"));
+    body["sessionId"] = session.clone().into();
+    body["workingDirectory"] = "work".into();
+    let mut stream = lab.local().chat("text=delta", &body).await;
+    assert!(stream.until("tool_use").await, "{:?}", stream.kinds());
+    let stopped = lab.local().post(&format!("/api/chat/{session}/abort"), &json!({})).await;
+    assert_eq!(stopped.status, 200);
+    let stream = stream.whole().await;
+    assert_eq!(stream.kinds().last().map(String::as_str), Some("aborted"));
+    systemctl(&["stop", &agent_unit(&session)]).await;
+    eventually("the container is gone", async || containers().await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn limits_end_the_turn_and_say_which() {
+    let Some(lab) = opened("").await else { return };
+    let limits = json!({ "memory": "600m", "cpu": "1", "timeout": 6 });
+    let workspace =
+        json!({ "name": "Small", "default_trust_level": "untrusted", "sandbox": limits });
+    assert_eq!(lab.local().post("/api/workspaces", &workspace).await.status, 201);
+    let cases = [
+        ("a memory hog", "perl -e '$x = \"x\" x (900 << 20); print length $x'; cat", "memory"),
+        ("a fork bomb", "perl -e 'while (1) { defined(fork) or sleep 1 }'", "processes"),
+        ("a sleeper", "perl -e 'select undef, undef, undef, 60'", "time"),
+    ];
+    for (what, command, limit) in cases {
+        let mut body = ask(what, "tool", bash(command));
+        body["workspaceId"] = "small".into();
+        let stream = lab.local().chat("text=delta", &body).await.whole().await;
+        let last = stream.heard.others.last().expect("an end");
+        let last: Value = serde_json::from_str(last).expect("JSON");
+        println!("{what}: {}", last["message"]);
+        assert_eq!(last["code"], "limit_reached", "{what}: {last}");
+        assert!(last["message"].as_str().is_some_and(|m| m.contains(limit)), "{what}: {last}");
+        let session = stream.session();
+        systemctl(&["stop", &agent_unit(&session)]).await;
+    }
+    eventually("containers are gone", async || containers().await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn there_is_no_silent_fallback() {
+    let Some(lab) = opened("").await else { return };
+    // The image is gone.
+    run("docker", &["tag", "parachute-sandbox", "kept"]).await;
+    run("docker", &["rmi", "parachute-sandbox"]).await;
+    let body = sandboxed("Run", "tool", bash("touch ran"));
+    let stream = lab.local().chat("text=delta", &body).await.whole().await;
+    run("docker", &["tag", "kept", "parachute-sandbox"]).await;
+    run("docker", &["rmi", "kept"]).await;
+    let refused = |stream: &parachute_tests::Stream, word: &str| {
+        let last: Value =
+            serde_json::from_str(stream.heard.others.last().expect("an end")).expect("JSON");
+        println!("{}", last["message"]);
+        assert_eq!(last["code"], "trust_unavailable", "{last}");
+        assert!(last["message"].as_str().is_some_and(|m| m.contains(word)), "{last}");
+    };
+    refused(&stream, "image");
+    assert!(!lab.vault.join("ran").exists());
+    // There is no engine where it is said to be.
+    let session = stream.session();
+    systemctl(&["stop", &agent_unit(&session)]).await;
+    lab.drop_in(SERVICE, "[Service]\nEnvironment=DOCKER_HOST=unix:///nowhere/docker.sock\n").await;
+    systemctl(&["restart", SERVICE]).await;
+    let stream = lab.local().chat("text=delta", &body).await.whole().await;
+    refused(&stream, "engine");
+    assert!(!lab.vault.join("ran").exists(), "nothing ran");
+    systemctl(&["stop", &agent_unit(&stream.session())]).await;
 }

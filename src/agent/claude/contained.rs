@@ -4,7 +4,8 @@
 use super::env;
 use super::pump::{Heard, Last, Lines, write};
 use super::start::{Begin, StartError};
-use crate::limits::{OUTLET_PORT, SIGNALS_WAITING_MAX};
+use crate::exhausted::{Exhausted, Limit};
+use crate::limits::{LIMITS_PAUSE, OUTLET_PORT, SIGNALS_WAITING_MAX};
 use crate::outlet::Outlet;
 use crate::view::{self, Own};
 use engine::{Container, Ended, Engine, EngineError, Limits, Output, Saying, Spec};
@@ -110,22 +111,41 @@ async fn run(
         Err(error) => return unavailable(&error),
     };
     let writing = tokio::spawn(write(input, writes));
-    let stderr = hear(&container, &mut saying, &mut signalled, tell).await;
+    let exhausted = match container.pid().await {
+        Ok(Some(pid)) => Exhausted::of(pid),
+        // It has ended already, and will be heard to.
+        Ok(None) | Err(_) => Exhausted::of(u32::MAX),
+    };
+    let heard = tokio::select! {
+        stderr = hear(&container, &mut saying, &mut signalled, tell) => Ok(stderr),
+        limit = watch(exhausted) => Err(limit),
+    };
     writing.abort();
-    let ended = match stderr {
-        Some(_) => container.ended().await,
-        None => Ok(Ended { code: 0, out_of_memory: false }),
+    let ended = match heard {
+        Ok(Some(_)) => container.ended().await,
+        Ok(None) | Err(_) => Ok(Ended { code: 0, out_of_memory: false }),
     };
     if let Err(error) = container.remove().await {
         tracing::warn!(%error, "a container is left behind");
     }
-    match ended {
-        Ok(ended) if ended.out_of_memory => Heard::Lost(Box::new(out_of_memory(spec))),
-        Ok(ended) => {
+    match (heard, ended) {
+        (Err(limit), _) => Heard::Lost(Box::new(limit.error())),
+        (_, Ok(ended)) if ended.out_of_memory => Heard::Lost(Box::new(Limit::Memory.error())),
+        (Ok(stderr), Ok(ended)) => {
             let status = ExitStatus::from_raw(i32::try_from(ended.code & 0xff).unwrap_or(0) << 8);
             Heard::Ended { status: Some(status), stderr: stderr.unwrap_or_default() }
         }
-        Err(error) => Heard::Lost(Box::new(gone(&error))),
+        (_, Err(error)) => Heard::Lost(Box::new(gone(&error))),
+    }
+}
+
+/// Waits until a limit is met.
+async fn watch(mut exhausted: Exhausted) -> Limit {
+    loop {
+        tokio::time::sleep(LIMITS_PAUSE).await;
+        if let Some(limit) = exhausted.met() {
+            return limit;
+        }
     }
 }
 
@@ -183,13 +203,4 @@ fn gone(error: &EngineError) -> TypedError {
          go on."
     );
     ErrorCode::AgentLost.error(message, None)
-}
-
-fn out_of_memory(spec: &Spec) -> TypedError {
-    let message = format!(
-        "The agent used up its memory ({} MiB) and was ended. The workspace's sandbox limits say \
-         how much it may have.",
-        spec.limits.memory_bytes >> 20
-    );
-    ErrorCode::LimitReached.error(message, None)
 }
