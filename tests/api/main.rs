@@ -15,6 +15,7 @@ mod doors;
 mod errors;
 mod golden;
 mod golden_file;
+mod hostile;
 mod http;
 mod in_hand;
 mod input;

@@ -51,7 +51,15 @@ fn of_folder(
     place: &str,
     source: AgentSource,
 ) -> Result<Vec<Definition>, FileError> {
-    let Some(folder) = vault.folder(Path::new(place))? else { return Ok(Vec::new()) };
+    let folder = match vault.folder(Path::new(place)) {
+        Err(error @ FileError::Link(_)) => {
+            // No reason to be without the others.
+            tracing::warn!(%error, "agents that are elsewhere are not read");
+            None
+        }
+        folder => folder?,
+    };
+    let Some(folder) = folder else { return Ok(Vec::new()) };
     let mut files: Vec<(usize, String)> = folder
         .list()?
         .into_iter()

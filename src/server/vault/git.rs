@@ -250,6 +250,77 @@ mod tests {
         assert_eq!(reason(&"x".repeat(1000)).len(), 300);
     }
 
+    /// Has git run these words of a shell, as what it starts itself would.
+    async fn doing(
+        words: &str,
+        limit: Duration,
+        watched: Option<&Path>,
+    ) -> Result<String, GitError> {
+        let repo = Repo::parse("https://example.org/x", false).expect("an address");
+        let args = ["-c", &format!("alias.x=!{words}"), "x"].map(OsString::from);
+        run(&repo, &args, limit, watched).await
+    }
+
+    /// Waits until a process has ended; one that has and was not waited for yet is a zombie.
+    fn has_ended(pid: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        let state = stat.map(|stat| stat.rsplit(") ").next().unwrap_or_default().to_owned());
+        state.is_err() || state.is_ok_and(|state| state.starts_with('Z'))
+    }
+
+    #[tokio::test]
+    async fn trap_t76_what_takes_too_long_is_ended_with_all_it_started() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (pid, begun) = (top.path().join("pid"), top.path().join("begun"));
+        let words = format!(
+            "sh -c 'echo $$ >{pid}; mv {pid} {begun}; exec sleep 600'; true",
+            pid = pid.display(),
+            begun = begun.display()
+        );
+        let mut limit = Duration::from_millis(200);
+        while !begun.exists() {
+            let ended = doing(&words, limit, None).await;
+            assert!(matches!(ended, Err(GitError::Slow(_))), "{ended:?}");
+            limit *= 2;
+        }
+        let pid = std::fs::read_to_string(begun).expect("a process");
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !has_ended(&pid) {
+            assert!(Instant::now() < patience, "{pid} runs on");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fills_the_disk_is_ended_while_it_does() {
+        let top = tempfile::tempdir().expect("a folder");
+        let file = top.path().join("deep/file");
+        let words = format!(
+            "mkdir -p {folder}; truncate -s {size} {file}; exec sleep 600",
+            folder = top.path().join("deep").display(),
+            size = PLUGIN_BYTES_MAX + 1,
+            file = file.display()
+        );
+        let ended = doing(&words, Duration::from_secs(60), Some(top.path())).await;
+        assert!(matches!(ended, Err(GitError::Large)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn git_is_told_nothing_of_ours_and_speaks_one_protocol() {
+        let env = doing("env", Duration::from_secs(60), None).await.expect("an environment");
+        let allowed: Vec<&str> = PASSED.into_iter().chain(SAID.map(|(name, _)| name)).collect();
+        for line in env.lines() {
+            let name = line.split('=').next().unwrap_or_default();
+            let of_git = ["GIT_ALLOW_PROTOCOL", "GIT_CONFIG_PARAMETERS", "GIT_EXEC_PATH"];
+            let of_shell = ["PWD", "OLDPWD", "SHLVL", "_", "GIT_PREFIX"];
+            let known = allowed.contains(&name) || of_git.contains(&name);
+            assert!(known || of_shell.contains(&name), "{line}");
+        }
+        assert!(env.lines().any(|line| line == "GIT_ALLOW_PROTOCOL=https"), "{env}");
+        let refused = doing("echo fatal: no >&2; exit 1", Duration::from_secs(60), None).await;
+        assert!(matches!(refused, Err(GitError::Refused(why)) if why == "no"));
+    }
+
     #[test]
     fn a_commit_is_hexadecimal_and_whole() {
         assert!(commit_of(&"a1".repeat(20)).is_some());

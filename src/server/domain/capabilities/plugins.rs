@@ -42,8 +42,9 @@ impl Domain {
     pub(crate) async fn plugins(&self) -> Result<Vec<Told>, DomainError> {
         let places = self.places();
         let all = move |vault: &Folder| {
-            let all = of(vault, &places)?;
-            Ok::<_, DomainError>(all.iter().map(told).collect::<Result<_, _>>()?)
+            let told =
+                |plugin: &Plugin| told(plugin).map_err(|error| unreadable(plugin, &error)).ok();
+            Ok::<_, DomainError>(of(vault, &places)?.iter().filter_map(told).collect())
         };
         self.in_vault(all).await
     }
@@ -101,8 +102,10 @@ pub(crate) fn for_turn(
         }
     }
     for plugin in all.iter().filter(|plugin| chosen.has(&plugin.slug)) {
-        for (name, config) in plugin.servers()? {
-            let mut config = config;
+        // One that is broken is no reason for a turn without the others.
+        let servers = plugin.servers().map_err(|error| unreadable(plugin, &error));
+        let Ok(servers) = servers else { continue };
+        for (name, mut config) in servers {
             rooted(&mut config, &plugin.path);
             turn.servers.entry(name).or_insert(config);
         }
@@ -184,6 +187,74 @@ fn agent(plugin: &Plugin, name: &str) -> Result<PluginAgent, DomainError> {
     })
 }
 
+fn unreadable(plugin: &Plugin, error: &FileError) {
+    tracing::warn!(plugin = plugin.slug, %error, "a plugin cannot be read");
+}
+
 pub(super) fn missing(slug: &str) -> DomainError {
     DomainError::Missing(format!("Plugin '{slug}' not found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+    use tempfile::TempDir;
+
+    fn plugin_in(folder: &Path, servers: Value) {
+        let files = [
+            (".claude-plugin/plugin.json", json!({ "name": "x" })),
+            (".mcp.json", json!({ "mcpServers": servers })),
+        ];
+        for (name, text) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, text.to_string()).expect("written");
+        }
+    }
+
+    fn scene() -> (TempDir, Folder, Places) {
+        let top = tempfile::tempdir().expect("a folder");
+        let (vault, home) = (top.path().join("vault"), top.path().join("home"));
+        let at = |name: &str| vault.join(plugins::PLACE).join(name);
+        plugin_in(
+            &at("one"),
+            json!({ "a": { "command": "${CLAUDE_PLUGIN_ROOT}/run", "env": {
+            "DATA": "${CLAUDE_PLUGIN_ROOT}/data", "KEY": "${KEY}" } } }),
+        );
+        plugin_in(&at("two"), json!({ "a": { "command": "hidden" }, "b": { "command": "b" } }));
+        plugin_in(&home.join(".claude/plugins/mine"), json!({ "c": { "command": "c" } }));
+        plugin_in(&at("broken"), json!({}));
+        let manifest = json!({ "name": "x", "mcpServers": "../../server.yaml" }).to_string();
+        fs::write(at("broken").join(".claude-plugin/plugin.json"), manifest).expect("written");
+        plugin_in(&top.path().join("more/extra"), json!({ "d": "no server" }));
+        let folder = Folder::open(&vault).expect("opened").expect("there");
+        (top, folder, Places { vault, home })
+    }
+
+    #[test]
+    fn a_turn_has_the_folders_and_servers_of_what_is_chosen() {
+        let (top, vault, places) = scene();
+        let more = [top.path().join("more/extra"), top.path().join("nowhere")];
+        let turn = |include_user, chosen: &Chosen| {
+            for_turn(&vault, &places, include_user, &more, chosen).expect("plugins")
+        };
+        let names = |turn: &TurnPlugins| -> Vec<String> {
+            let name = |dir: &PathBuf| dir.file_name().expect("a name").display().to_string();
+            turn.dirs.iter().map(name).collect()
+        };
+        let all = turn(true, &Chosen::ALL);
+        assert_eq!(names(&all), ["one", "two", "mine", "extra"]);
+        assert_eq!(all.servers.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+        let root = all.dirs[0].display();
+        let a = json!({ "command": format!("{root}/run"),
+            "env": { "DATA": format!("{root}/data"), "KEY": "${KEY}" } });
+        assert_eq!(all.servers["a"], a, "the first of a name, with its own folder");
+        assert_eq!(names(&turn(false, &Chosen::ALL)), ["one", "two", "extra"]);
+        let named = turn(true, &Chosen::Named(vec!["two".into(), "mine".into()]));
+        assert_eq!(names(&named), ["two", "mine"]);
+        assert_eq!(named.servers["a"], json!({ "command": "hidden" }));
+        assert_eq!(turn(true, &Chosen::NONE), TurnPlugins::default());
+    }
 }
