@@ -30,6 +30,8 @@ pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
 pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
 /// How often is looked whether a container has met a limit.
 pub(crate) const LIMITS_PAUSE: Duration = Duration::from_secs(1);
+/// For the engine to take a container away when the agent leaves.
+pub(crate) const CONTAINER_GONE: Duration = Duration::from_secs(15);
 /// Signals to a container that wait to be sent.
 pub(crate) const SIGNALS_WAITING_MAX: usize = 8;
 /// Connections through a confined CLI's way out at once.

@@ -5,7 +5,7 @@
 use crate::ask::Asks;
 use crate::claude::{Begin, Claude, Heard, StartError, control, transcript_exists};
 use crate::exhausted::Exhausted;
-use crate::limits::{INJECTED_MAX, TURNS_WAITING_MAX};
+use crate::limits::{CONTAINER_GONE, INJECTED_MAX, TURNS_WAITING_MAX};
 use crate::log::{Batch, Log, Past, Unfinished};
 use crate::turn::{Turn, session_of};
 use host::child::Signal;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use wire::agent::{AgentStatus, PermissionAnswer, QuestionAnswer, TurnAccepted, TurnRequest};
 use wire::chat::{Pending, TypedError};
 use wire::error::ErrorCode;
@@ -76,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) escalate: Option<(Instant, Signal)>,
     /// The turn's own answer is complete; an injected message's may follow until then.
     pub(crate) wait_injected: Option<Instant>,
+    /// Containers that are there, each with the task that takes it away again.
+    containers: TaskTracker,
     /// Whether our own unit has met a limit: tools run in it.
     pub(crate) exhausted: Exhausted,
     /// The CLI was given up; what else it has said is nobody's.
@@ -108,6 +111,7 @@ impl Session {
             heard: Instant::now(),
             escalate: None,
             wait_injected: None,
+            containers: TaskTracker::new(),
             exhausted: Exhausted::own(),
             given_up: false,
             place,
@@ -264,6 +268,7 @@ impl Session {
             &request.claude,
             &Begin {
                 session: &self.place.session,
+                containers: &self.containers,
                 conversation: &self.conversation,
                 resume,
                 dir: &self.place.dir,
@@ -450,6 +455,10 @@ impl Session {
         self.log.rest(true);
         if let Some(claude) = self.claude.take() {
             claude.end().await;
+        }
+        self.containers.close();
+        if tokio::time::timeout(CONTAINER_GONE, self.containers.wait()).await.is_err() {
+            tracing::warn!("a container is left behind");
         }
     }
 }

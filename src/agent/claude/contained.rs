@@ -8,6 +8,7 @@ use crate::exhausted::{Exhausted, Limit};
 use crate::limits::{LIMITS_PAUSE, OUTLET_PORT, SIGNALS_WAITING_MAX};
 use crate::outlet::Outlet;
 use crate::view::{self, Own};
+use bytes::Bytes;
 use engine::{Container, Ended, Engine, EngineError, Limits, Output, Saying, Spec};
 use host::child::Signal;
 use std::io;
@@ -23,6 +24,9 @@ use wire::error::ErrorCode;
 const HELPER: &str = "/run/parachute/agent";
 /// Where the image has the CLI.
 const CLAUDE: &str = "/usr/local/bin/claude";
+
+/// What stands in the line by which the CLI tells of a tool's end.
+const TOOL_RESULT: &[u8] = b"\"tool_result\"";
 
 /// A container that is on its way, and its channels.
 pub(super) struct Contained {
@@ -42,7 +46,7 @@ pub(super) fn start(
     let failed = |error: io::Error| StartError::Unconfined(error.to_string());
     let outlet = Outlet::open(begin.outlet, setup).map_err(failed)?;
     let (signals, signalled) = mpsc::channel(SIGNALS_WAITING_MAX);
-    tokio::spawn(async move {
+    begin.containers.spawn(async move {
         let lost = run(&spec, writes, signalled, &tell).await;
         // Nobody left to tell is nobody left to mind.
         let _ = tell.send(lost).await;
@@ -111,15 +115,12 @@ async fn run(
         Err(error) => return unavailable(&error),
     };
     let writing = tokio::spawn(write(input, writes));
-    let exhausted = match container.pid().await {
+    let mut exhausted = match container.pid().await {
         Ok(Some(pid)) => Exhausted::of(pid),
         // It has ended already, and will be heard to.
         Ok(None) | Err(_) => Exhausted::of(u32::MAX),
     };
-    let heard = tokio::select! {
-        stderr = hear(&container, &mut saying, &mut signalled, tell) => Ok(stderr),
-        limit = watch(exhausted) => Err(limit),
-    };
+    let heard = hear(&container, &mut saying, &mut signalled, &mut exhausted, tell).await;
     writing.abort();
     let ended = match heard {
         Ok(Some(_)) => container.ended().await,
@@ -139,25 +140,17 @@ async fn run(
     }
 }
 
-/// Waits until a limit is met.
-async fn watch(mut exhausted: Exhausted) -> Limit {
-    loop {
-        tokio::time::sleep(LIMITS_PAUSE).await;
-        if let Some(limit) = exhausted.met() {
-            return limit;
-        }
-    }
-}
-
 /// Passes on what the container says until it has ended; the last of its complaints. None:
-/// nobody listens any more.
+/// nobody listens any more. An error is a limit that was met, before anything is said after it.
 async fn hear(
     container: &Container,
     saying: &mut Saying,
     signalled: &mut mpsc::Receiver<Signal>,
+    exhausted: &mut Exhausted,
     tell: &mpsc::Sender<Heard>,
-) -> Option<String> {
+) -> Result<Option<String>, Limit> {
     let (mut lines, mut last) = (Lines::new(), Last::default());
+    let mut look = tokio::time::interval(LIMITS_PAUSE);
     loop {
         let heard = tokio::select! {
             said = saying.hear() => match said {
@@ -179,18 +172,30 @@ async fn hear(
                 }
                 None
             }
-            () = tell.closed() => return None,
+            _ = look.tick() => match exhausted.met() {
+                Some(limit) => return Err(limit),
+                None => None,
+            },
+            () = tell.closed() => return Ok(None),
         };
+        let tool_ended = |lines: &Bytes| memchr::memmem::find(lines, TOOL_RESULT).is_some();
+        if matches!(&heard, Some(Heard::Lines(lines)) if tool_ended(lines))
+            && let Some(limit) = exhausted.met()
+        {
+            return Err(limit);
+        }
         if let Some(heard) = heard
             && tell.send(heard).await.is_err()
         {
-            return None;
+            return Ok(None);
         }
     }
-    if let Some(rest) = lines.rest() {
-        tell.send(rest).await.ok()?;
+    if let Some(rest) = lines.rest()
+        && tell.send(rest).await.is_err()
+    {
+        return Ok(None);
     }
-    Some(last.text())
+    Ok(Some(last.text()))
 }
 
 fn unavailable(error: &EngineError) -> Heard {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 use wire::Trust;
 use wire::agent::ClaudeSetup;
 use wire::chat::PermissionMode;
@@ -36,6 +37,8 @@ pub(crate) enum StartError {
 pub(crate) struct Begin<'a> {
     /// The session.
     pub(crate) session: &'a str,
+    /// Those who take containers away again.
+    pub(crate) containers: &'a TaskTracker,
     /// The CLI's id of the conversation.
     pub(crate) conversation: &'a str,
     /// Go on with it, rather than begin it.
