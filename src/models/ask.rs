@@ -5,7 +5,7 @@
 use crate::error::ListError;
 use crate::limits::{PAGE_BYTES_MAX, SAID_BYTES_MAX, SAID_CHARS_MAX, SAID_TIME};
 use crate::words;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Client, Response, StatusCode, Url};
 use rustls::crypto::{CryptoProvider, ring};
 use serde_json::Value;
@@ -37,6 +37,12 @@ impl<'a> Asker<'a> {
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         let place = base.origin().ascii_serialization();
         Ok(Asker { client: client(base).await?, headers, credential, place })
+    }
+
+    /// The same under another name than ours.
+    pub(crate) fn calling_itself(mut self, name: &'static str) -> Asker<'a> {
+        self.headers.insert(USER_AGENT, HeaderValue::from_static(name));
+        self
     }
 
     /// The body of a 200.

@@ -1,4 +1,4 @@
-//! Why there is no list of models: sentences that a person reads, each with what to do next.
+//! Why a vendor gives no answer: sentences that a person reads, each with what to do next.
 //! None of them holds the credential, or anything of the address beyond scheme, host and port.
 
 use crate::limits::LIST_TIME;
@@ -65,8 +65,8 @@ pub enum ListError {
     },
     /// An answer that is no list, or a list without end.
     #[error(
-        "{place} answered with something that is no list of models ({why}); look whether it is \
-         the vendor's address"
+        "{place} answered with something that was not asked for ({why}); look whether it is the \
+         vendor's address"
     )]
     Garbage {
         /// Who.

@@ -198,8 +198,7 @@ fn build(
     stop: &CancellationToken,
 ) -> Result<Arc<Domain>, StartError> {
     let agents = Agents::new(setup(&loaded, dirs)?, stop.clone());
-    let home = dirs.home.clone();
-    Ok(Arc::new(Domain::new(loaded, sources, keys, agents, home)))
+    Ok(Arc::new(Domain::new(loaded, sources, keys, agents, dirs)))
 }
 
 fn answering(

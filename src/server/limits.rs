@@ -46,6 +46,9 @@ pub(crate) const ARCHIVE_ENTRIES_MAX: usize = 2000;
 pub(crate) const ARCHIVE_DEPTH_MAX: usize = 16;
 pub(crate) const ARCHIVE_SMALL_BYTES: u64 = 1 << 20;
 pub(crate) const ARCHIVE_RATIO_MAX: u64 = 100;
+/// MCP servers, and how many of them are asked at once.
+pub(crate) const MCPS_MAX: usize = 500;
+pub(crate) const MCPS_ASKED_MAX: usize = 4;
 /// Skills that are read from one folder, and their texts together.
 pub(crate) const SKILLS_MAX: usize = 1000;
 pub(crate) const SKILLS_BYTES_MAX: usize = 32 << 20;
@@ -87,6 +90,10 @@ pub(crate) const PATTERN_NOTES_MAX: usize = 100;
 /// Folders that are looked at when the vault is searched, and how deep.
 pub(crate) const FOLDERS_WALKED_MAX: usize = 20_000;
 pub(crate) const FOLDERS_DEEP_MAX: usize = 32;
+/// How long the vendor's word on a subscription's limits counts.
+pub(crate) const LIMITS_FRESH: Duration = Duration::from_secs(60);
+/// Days of which it is told what their turns came to.
+pub(crate) const USAGE_DAYS: i64 = 31;
 /// Of earlier messages, told to a model that has no memory of them.
 pub(crate) const PRIOR_CHARS_MAX: usize = 40_000;
 /// A line of a transcript.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod frames;
 pub mod health;
 pub mod id;
+pub mod mcp;
 pub mod plugin;
 pub mod record;
 pub mod secret;
@@ -23,6 +24,7 @@ pub mod skill;
 pub mod supervisor;
 pub mod time;
 pub mod trust;
+pub mod usage;
 pub mod workspace;
 
 pub use chat::ChatEvent;

@@ -1,6 +1,7 @@
 //! Sessions as the contract shows them (contract-core §1.4).
 
 use crate::chat::PermissionMode;
+use crate::usage::SessionUse;
 use crate::{Timestamp, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Session {
     pub trust: Option<Trust>,
     /// How far its agent asks before it acts.
     pub permission_mode: PermissionMode,
+    /// What its turns came to; null where none has ended.
+    pub usage: Option<SessionUse>,
 }
 
 /// Answer of `GET /api/chat`.

@@ -360,6 +360,10 @@ async fn workspaces(replay: &mut Replay) {
         "module_stats",
     ];
     replay.all(&names, (&home, &server.local())).await;
+    let mut home = Home::new();
+    home.env.remove("ANTHROPIC_API_KEY");
+    let server = home.server().await;
+    replay.all(&["models_no_key", "usage"], (&home, &server.local())).await;
 }
 
 async fn overseer(replay: &mut Replay) {

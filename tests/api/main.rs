@@ -33,5 +33,6 @@ mod tables;
 mod tables_context;
 mod types;
 mod types_context;
+mod usage;
 mod workspace_turns;
 mod workspaces;

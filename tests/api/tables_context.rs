@@ -1,7 +1,7 @@
 //! What the app reads of workspaces, contexts, prompts, models, usage and hooks (contract-core
 //! §1.6–§1.12, contract-extended §1.8), with what the contract promises beside it.
 
-use crate::dart::Dart::{Bool, Int, Is, List, Map, OneOf, Str, Strings};
+use crate::dart::Dart::{Bool, Date, Int, Is, List, Map, Num, OneOf, Str, Strings};
 use crate::dart::{Field, may, need, null};
 
 const WORKSPACE_FIELDS: &[Field] = &[
@@ -90,4 +90,35 @@ pub(crate) const MODULE_STATS: &[Field] = &[
     need("fileCount", Int),
     need("totalSize", Int),
     need("hasPrompt", Bool),
+];
+
+const LIMIT: &[Field] = &[need("utilization", Num), null("resets_at", Str)];
+
+pub(crate) const USAGE: &[Field] = &[
+    null("five_hour", Map(LIMIT)),
+    null("seven_day", Map(LIMIT)),
+    null("seven_day_sonnet", Map(LIMIT)),
+    null("seven_day_opus", Map(LIMIT)),
+    null(
+        "extra_usage",
+        Map(&[
+            need("is_enabled", Bool),
+            need("monthly_limit", Int),
+            need("used_credits", Num),
+            need("utilization", Num),
+        ]),
+    ),
+    null("subscription_type", Str),
+    null("rate_limit_tier", Str),
+    null("error", Str),
+    need(
+        "days",
+        List(&[
+            need("date", Date),
+            need("turns", Int),
+            need("input_tokens", Int),
+            need("output_tokens", Int),
+            need("cost_usd", Num),
+        ]),
+    ),
 ];

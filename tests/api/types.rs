@@ -100,6 +100,8 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/modules/{name}/prompt", c::MODULE_PROMPT),
     ("PUT", "/api/modules/{name}/prompt", c::MODULE_PROMPT_SET),
     ("GET", "/api/modules/{name}/stats", c::MODULE_STATS),
+    ("GET", "/api/models", t::MODELS),
+    ("GET", "/api/usage", c::USAGE),
     // What the supervisor answers is judged below.
     ("GET", "/supervisor/{*path}", &[]),
     ("POST", "/supervisor/{*path}", &[]),

@@ -4,7 +4,7 @@
 use crate::tables_context as t;
 use crate::types::{get, parses};
 use http::Method;
-use parachute_tests::Home;
+use parachute_tests::{Caller, Home, ScriptedApi};
 use serde_json::json;
 
 #[tokio::test]
@@ -61,4 +61,27 @@ async fn contexts_prompts_and_modules_parse() {
         t::MODULE_PROMPT_SET,
     );
     get(&local, "/api/modules/chat/stats", t::MODULE_STATS).await;
+}
+
+#[tokio::test]
+async fn usage_and_models_parse() {
+    let api = ScriptedApi::start();
+    let limit = json!({ "utilization": 3, "resets_at": "2026-11-20T15:00:00+00:00" });
+    let extra = json!({ "is_enabled": true, "monthly_limit": 5.5, "used_credits": 1,
+        "utilization": 2 });
+    let body = json!({ "five_hour": limit, "seven_day": limit, "seven_day_sonnet": limit,
+        "seven_day_opus": limit, "extra_usage": extra });
+    let address = api.url.trim_start_matches("http://").parse().expect("an address");
+    Caller::tcp(address).post("/__scripted/usage", &json!({ "body": body })).await;
+    let mut home = Home::new();
+    home.env.remove("ANTHROPIC_API_KEY");
+    home.set("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat-x");
+    home.set("ANTHROPIC_BASE_URL", &api.url);
+    let server = home.server().await;
+    let local = server.local();
+    local.chat("", &json!({ "message": "x @@{\"n\":1}@@" })).await.whole().await;
+    let usage = get(&local, "/api/usage", t::USAGE).await;
+    assert_eq!(usage["days"].as_array().map(Vec::len), Some(1));
+    get(&local, "/api/models", crate::tables::MODELS).await;
+    get(&local, "/api/models?show_all=true", crate::tables::MODELS).await;
 }

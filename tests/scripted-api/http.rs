@@ -70,6 +70,10 @@ async fn route(request: Request<Incoming>, state: &Arc<State>) -> Result<Answer,
         state.set_play(Play::read(&body)?);
         return Ok(Ok(reply(200, &json!({"ok": true}), &[])));
     }
+    if path == "/__scripted/usage" && head.method == Method::POST {
+        state.set_usage(body);
+        return Ok(Ok(reply(200, &json!({"ok": true}), &[])));
+    }
     let mut entry = json!({
         "at": jiff::Timestamp::now().to_string(),
         "method": head.method.as_str(),
@@ -93,6 +97,10 @@ async fn route(request: Request<Incoming>, state: &Arc<State>) -> Result<Answer,
     authorise(&head.headers, state)?;
     let value = match (head.method.as_str(), path) {
         ("POST", "/v1/messages/count_tokens") => json!({"input_tokens": tokens(&body["messages"])}),
+        ("GET", "/api/oauth/usage") => {
+            let (status, told) = state.usage();
+            return Ok(Ok(reply(status, &told, &[])));
+        }
         ("GET", "/v1/models") => return list(head.uri.query().unwrap_or(""), state).await,
         ("GET", _) => match path.strip_prefix("/v1/models/") {
             Some(id) => models::one(options, &state.play(), id)?,

@@ -40,7 +40,9 @@ pub use state::State;
                   `models` (ids, or objects listed as they are), `page` (models in a page at \
                   most), `fault` (an error status with `retry_after`, redirect with `location`, \
                   or one of hang drop garbage shape half circle). What it does not name is as at \
-                  the start."
+                  the start.\n\
+                  POST /__scripted/usage {json} says the same of GET /api/oauth/usage: `status` \
+                  and `body`."
 )]
 pub struct Options {
     /// Address to listen on.

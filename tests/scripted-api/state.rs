@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Options;
 use crate::models::Play;
@@ -28,6 +28,7 @@ struct Memory {
     next: u64,
     errors: HashMap<String, u64>,
     play: Play,
+    usage: Option<Value>,
     log: Option<File>,
 }
 
@@ -86,6 +87,20 @@ impl State {
         memory.requests.clear();
         memory.errors.clear();
         memory.play = Play::default();
+        memory.usage = None;
+    }
+
+    /// What `GET /api/oauth/usage` answers: a status and a body.
+    pub(crate) fn usage(&self) -> (u16, Value) {
+        let usage = self.memory().usage.clone().unwrap_or_else(
+            || json!({ "body": { "five_hour": { "utilization": 1.0, "resets_at": null } } }),
+        );
+        let status = usage["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+        (status.unwrap_or(200), usage["body"].clone())
+    }
+
+    pub(crate) fn set_usage(&self, usage: Value) {
+        self.memory().usage = Some(usage);
     }
 
     /// What the model list is to be.

@@ -7,6 +7,7 @@ mod contexts;
 mod credential;
 pub(crate) mod history;
 pub(crate) mod keys;
+pub(crate) mod mcps;
 mod modules;
 mod place;
 mod prompt;
@@ -15,6 +16,7 @@ pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod transcript;
 mod turn;
+mod vendor;
 pub(crate) mod workspaces;
 
 use crate::agents::Agents;
@@ -39,7 +41,11 @@ pub(crate) struct Domain {
     pub(crate) keys: Arc<Keys>,
     pub(crate) agents: Agents,
     pub(crate) home: PathBuf,
+    /// The list of models, in the same file as the supervisor's.
+    shelf: models::Shelf,
+    limits_kept: tokio::sync::Mutex<Option<vendor::KeptLimits>>,
     sandbox: sandbox::Sandbox,
+    mcp_turns: mcps::Turns,
     store: RwLock<Opened>,
     /// One opening at a time.
     opening: tokio::sync::Mutex<()>,
@@ -75,6 +81,9 @@ pub(crate) enum DomainError {
     Git(#[from] GitError),
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// Somebody who was to be asked does not answer.
+    #[error("{0}")]
+    Away(String),
     #[error("the database cannot be opened: {0}")]
     NoStore(String),
     #[error(transparent)]
@@ -93,7 +102,7 @@ impl Domain {
         sources: Sources,
         keys: Arc<Keys>,
         agents: Agents,
-        home: PathBuf,
+        dirs: &host::Dirs,
     ) -> Domain {
         let store = RwLock::new(open(&loaded.settings.database()));
         let (mut settings, problem) = (loaded.settings, loaded.problem);
@@ -103,7 +112,20 @@ impl Domain {
         }
         let opening = tokio::sync::Mutex::new(());
         let sandbox = sandbox::Sandbox::default();
-        Domain { settings, problem, sources, keys, agents, home, sandbox, store, opening }
+        Domain {
+            settings,
+            problem,
+            sources,
+            keys,
+            agents,
+            home: dirs.home.clone(),
+            shelf: models::Shelf::new(dirs.state.join("models.json")),
+            limits_kept: tokio::sync::Mutex::new(None),
+            sandbox,
+            mcp_turns: mcps::Turns::default(),
+            store,
+            opening,
+        }
     }
 
     /// The database. Where it could not be opened (a vault that is read-only, a full disk), the

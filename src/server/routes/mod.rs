@@ -6,12 +6,14 @@ mod auth;
 mod chat;
 mod contexts;
 mod health;
+mod mcps;
 mod permissions;
 mod plugins;
 mod sandbox;
 mod sessions;
 mod skills;
 mod supervisor;
+mod vendor;
 mod workspaces;
 
 use crate::app::App;
@@ -38,9 +40,11 @@ pub fn table() -> Table<App> {
         .chain(permissions::rows())
         .chain(skills::rows())
         .chain(agents::rows())
+        .chain(mcps::rows())
         .chain(plugins::rows())
         .chain(supervisor::rows())
         .chain(workspaces::rows())
+        .chain(vendor::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
 }
@@ -64,7 +68,7 @@ impl From<DomainError> for Fault {
             DomainError::Archive(_) | DomainError::Git(_) | DomainError::Plugin(_) => {
                 Fault::bad(said)
             }
-            DomainError::NoStore(_) => Fault::unready(said),
+            DomainError::NoStore(_) | DomainError::Away(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),
             DomainError::History(_) | DomainError::Broken => Fault::bug(error),
         }

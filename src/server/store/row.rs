@@ -13,6 +13,35 @@ pub(super) const COLUMNS: &str = "id, title, module, source, working_directory, 
      metadata, trust_level, linked_bot_platform, linked_bot_chat_id, linked_bot_chat_type, \
      workspace_id";
 
+/// What a session's turns came to, as one column: an array in the order of [`TurnSums`].
+const SUMS: &str = "(SELECT json_array(count(*), total(input_tokens), total(output_tokens), \
+     total(cache_read_tokens), total(cache_write_tokens), total(cost_usd), total(duration_ms)) \
+     FROM turns WHERE turns.session_id = sessions.id)";
+
+/// What is selected of `sessions` for [`session`].
+pub(super) fn selected() -> String {
+    format!("{COLUMNS}, {SUMS}")
+}
+
+/// What turns came to. Only turns that ended well say what they used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TurnSums {
+    /// Turns that ended.
+    pub turns: i64,
+    /// Tokens read.
+    pub input_tokens: i64,
+    /// Tokens written.
+    pub output_tokens: i64,
+    /// Tokens taken from the vendor's cache.
+    pub cache_read_tokens: i64,
+    /// Tokens put into it.
+    pub cache_write_tokens: i64,
+    /// US dollars.
+    pub cost_usd: f64,
+    /// Milliseconds.
+    pub duration_ms: i64,
+}
+
 /// One row of `sessions`, as it stands in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionRow {
@@ -54,6 +83,8 @@ pub struct SessionRow {
     pub linked_bot_chat_type: Option<String>,
     /// Its workspace.
     pub workspace_id: Option<String>,
+    /// What its turns came to. Follows from other rows: it is read, never written.
+    pub usage: TurnSums,
 }
 
 impl SessionRow {
@@ -79,6 +110,7 @@ impl SessionRow {
             linked_bot_chat_id: None,
             linked_bot_chat_type: None,
             workspace_id: None,
+            usage: TurnSums::default(),
         }
     }
 }
@@ -211,7 +243,7 @@ pub struct Handed {
     pub body: String,
 }
 
-/// Reads a row selected with [`COLUMNS`].
+/// Reads a row selected with [`selected`].
 pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     Ok(SessionRow {
         id: text(row, 0)?.unwrap_or_default(),
@@ -233,7 +265,24 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         linked_bot_chat_id: text(row, 16)?,
         linked_bot_chat_type: text(row, 17)?,
         workspace_id: text(row, 18)?,
+        usage: text(row, 19)?.map(|sums| of_array(&sums)).unwrap_or_default(),
     })
+}
+
+/// Reads [`SUMS`]; what is no number there counts for nothing.
+fn of_array(sums: &str) -> TurnSums {
+    let sums: Vec<Value> = serde_json::from_str(sums).unwrap_or_default();
+    let real = |at: usize| sums.get(at).and_then(Value::as_f64).unwrap_or_default();
+    let whole = |at: usize| real(at) as i64;
+    TurnSums {
+        turns: whole(0),
+        input_tokens: whole(1),
+        output_tokens: whole(2),
+        cache_read_tokens: whole(3),
+        cache_write_tokens: whole(4),
+        cost_usd: real(5),
+        duration_ms: whole(6),
+    }
 }
 
 /// The column as text; what is not text is written out.

@@ -1,7 +1,7 @@
 //! Runs and turns: how far each session's event log has been taken into its row, and what its
 //! turns cost. Both follow the log; the log is the truth.
 
-use super::row::{Applied, Handed, TurnRow};
+use super::row::{Applied, Handed, TurnRow, TurnSums};
 use super::{SessionRow, Store, StoreError, row, sessions};
 use rusqlite::{Connection, OptionalExtension, params};
 use wire::Timestamp;
@@ -91,6 +91,23 @@ impl Store {
     pub async fn applied(&self, id: &str) -> Result<i64, StoreError> {
         let id = id.to_owned();
         self.read(move |connection| applied_id(connection, &id)).await
+    }
+
+    /// What the turns of each day came to, from the day of `since` on, newest first; the day as
+    /// `2026-11-20` by this machine's clock. Days without a turn are left out.
+    pub async fn days(&self, since: Timestamp) -> Result<Vec<(String, TurnSums)>, StoreError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT date(at, 'localtime') AS day, count(*), total(input_tokens), \
+                     total(output_tokens), total(cache_read_tokens), total(cache_write_tokens), \
+                     total(cost_usd), total(duration_ms) FROM turns \
+                     WHERE day >= date(?1, 'localtime') GROUP BY day ORDER BY day DESC",
+                )?
+                .query_map([since.to_stored()], day)?
+                .collect()
+        })
+        .await
     }
 
     /// The turns of a session, first to last.
@@ -197,4 +214,18 @@ fn turn(found: &rusqlite::Row<'_>) -> rusqlite::Result<TurnRow> {
         cost_usd: found.get(8)?,
         duration_ms: row::number(found, 9)?,
     })
+}
+
+fn day(found: &rusqlite::Row<'_>) -> rusqlite::Result<(String, TurnSums)> {
+    let whole = |at: usize| Ok::<_, rusqlite::Error>(row::number(found, at)?.unwrap_or(0));
+    let sums = TurnSums {
+        turns: whole(1)?,
+        input_tokens: whole(2)?,
+        output_tokens: whole(3)?,
+        cache_read_tokens: whole(4)?,
+        cache_write_tokens: whole(5)?,
+        cost_usd: found.get(6)?,
+        duration_ms: whole(7)?,
+    };
+    Ok((found.get(0)?, sums))
 }

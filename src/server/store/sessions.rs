@@ -40,17 +40,20 @@ impl Store {
         self.write(move |change| insert(change, &row)).await
     }
 
-    /// Deletes a session and all that hangs on it: tags, contexts, runs, turns. False if there
-    /// was none.
+    /// Deletes a session and all that hangs on it: tags, contexts, runs. What its turns came to
+    /// stays, without a word of whose they were: it was spent all the same. False if there was
+    /// none.
     pub async fn delete_session(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |change| {
-            // By hand, not by cascade: `runs` and `turns` have no foreign key, and rows that the
-            // predecessor left behind (trap 71) have no session to cascade from.
-            for table in ["session_tags", "session_contexts", "runs", "handed", "turns"] {
+            // By hand, not by cascade: `runs` has no foreign key, and rows that the predecessor
+            // left behind (trap 71) have no session to cascade from.
+            for table in ["session_tags", "session_contexts", "runs", "handed"] {
                 let sql = format!("DELETE FROM {table} WHERE session_id = ?1");
                 change.prepare_cached(&sql)?.execute([&id])?;
             }
+            let forget = "UPDATE turns SET session_id = NULL WHERE session_id = ?1";
+            change.prepare_cached(forget)?.execute([&id])?;
             let gone =
                 change.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([&id])?;
             Ok(gone > 0)
@@ -147,7 +150,7 @@ impl Store {
 /// The row of this id.
 pub(super) fn find(connection: &Connection, id: &str) -> rusqlite::Result<Option<SessionRow>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM sessions WHERE id = ?1"))?
+        .prepare_cached(&format!("SELECT {} FROM sessions WHERE id = ?1", row::selected()))?
         .query_row([id], row::session)
         .optional()
 }
@@ -194,8 +197,9 @@ pub(super) fn touch(connection: &Connection, id: &str, at: Timestamp) -> rusqlit
 /// The query of [`list`]. The index on `last_accessed` gives the order; rows of one moment come
 /// as they were added, so that pages neither repeat nor skip.
 pub(super) fn list_sql() -> String {
+    let selected = row::selected();
     format!(
-        "SELECT {COLUMNS} FROM sessions WHERE (?7 OR {ARCHIVED} = ?1) \
+        "SELECT {selected} FROM sessions WHERE (?7 OR {ARCHIVED} = ?1) \
          AND (?2 IS NULL OR module = ?2) AND (?3 IS NULL OR workspace_id = ?3) \
          AND (?4 IS NULL OR title LIKE ?4 ESCAPE '\\') \
          ORDER BY last_accessed DESC, rowid LIMIT ?5 OFFSET ?6"

@@ -5,3 +5,4 @@
 mod list;
 mod shelf;
 mod stand;
+mod usage;

@@ -1,7 +1,7 @@
 //! Turns that begin, pieces of the event log that are taken in once.
 
 use super::{at, chat, store};
-use crate::store::{Applied, Handed, TurnRow};
+use crate::store::{Applied, Handed, TurnRow, TurnSums};
 
 fn piece(upto: i64) -> Applied {
     Applied {
@@ -114,4 +114,58 @@ async fn a_log_that_outlives_its_session_brings_nothing_back() {
     assert!(store.handed(None).await.unwrap().is_empty());
     assert!(store.turns("s").await.unwrap().is_empty());
     assert_eq!(store.session("s").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_turns_came_to_is_summed_for_sessions_and_days_and_outlives_a_session() {
+    let store = store();
+    for (id, day) in [("s", 3), ("d", 3), ("other", 4)] {
+        let began = at("2026-01-02T00:00:00Z");
+        store.begin_turn(Some(chat(id, 1)), handed(id, id), began).await.unwrap();
+        for number in [5, 9] {
+            let at = at(&format!("2026-01-0{day}T12:00:00Z"));
+            let row = TurnRow { at, ..turn(number) };
+            store.apply(id, Applied { turn: Some(row), ..piece(number) }).await.unwrap();
+        }
+    }
+    let two = TurnSums {
+        turns: 2,
+        input_tokens: 20,
+        output_tokens: 40,
+        cache_read_tokens: 60,
+        cache_write_tokens: 0,
+        cost_usd: 0.025,
+        duration_ms: 3000,
+    };
+    assert_eq!(store.session("s").await.unwrap().unwrap().usage, two);
+    let listed = store.list_sessions(&super::all()).await.unwrap();
+    assert!(listed.iter().all(|row| row.usage == two));
+    assert!(store.delete_session("d").await.unwrap());
+    let days = store.days(at("2026-01-01T00:00:00Z")).await.unwrap();
+    let four = TurnSums {
+        turns: 4,
+        input_tokens: 40,
+        output_tokens: 80,
+        cache_read_tokens: 120,
+        cache_write_tokens: 0,
+        cost_usd: 0.05,
+        duration_ms: 6000,
+    };
+    assert_eq!(days, [("2026-01-04".to_owned(), two), ("2026-01-03".to_owned(), four)]);
+    let later = store.days(at("2026-01-04T12:00:00Z")).await.unwrap();
+    assert_eq!(later, [("2026-01-04".to_owned(), two)]);
+}
+
+#[tokio::test]
+async fn no_number_of_tokens_is_too_great_to_be_listed() {
+    let store = store();
+    let began = at("2026-01-02T00:00:00Z");
+    store.begin_turn(Some(chat("s", 1)), handed("t", "s"), began).await.unwrap();
+    for number in [1, 2] {
+        let row = TurnRow { input_tokens: Some(i64::MAX), ..turn(number) };
+        store.apply("s", Applied { turn: Some(row), ..piece(number) }).await.unwrap();
+    }
+    let row = store.session("s").await.unwrap().unwrap();
+    assert_eq!(row.usage.input_tokens, i64::MAX);
+    assert_eq!(store.days(began).await.unwrap().len(), 1);
 }
