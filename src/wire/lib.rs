@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod auth;
+pub mod capability;
 pub mod chat;
 pub mod context;
 pub mod control;

@@ -122,3 +122,42 @@ pub(crate) const USAGE: &[Field] = &[
         ]),
     ),
 ];
+
+pub(crate) const EVERYTHING: &[Field] = &[
+    need(
+        "agents",
+        List(&[
+            need("name", Str),
+            null("description", Str),
+            need("source", OneOf(&["builtin", "vault_agents", "custom_agents"])),
+        ]),
+    ),
+    need("skills", List(&[need("name", Str), need("description", Str), need("version", Str)])),
+    need("mcps", List(&[need("name", Str), need("type", Str), need("builtin", Bool)])),
+];
+
+pub(crate) const HOOKS: &[Field] = &[
+    need(
+        "hooks",
+        List(&[
+            need("name", Str),
+            need("path", Str),
+            need("events", Strings),
+            need("blocking", Bool),
+            need("timeout", Num),
+            need("enabled", Bool),
+            need("description", Str),
+        ]),
+    ),
+    need(
+        "health",
+        Map(&[
+            need("hooks_count", Int),
+            need("events_registered", Strings),
+            need("recent_errors_count", Int),
+        ]),
+    ),
+];
+
+pub(crate) const HOOK_ERRORS: &[Field] =
+    &[need("errors", List(&[need("hook", Str), need("message", Str), need("timestamp", Str)]))];

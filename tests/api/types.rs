@@ -102,6 +102,9 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/modules/{name}/stats", c::MODULE_STATS),
     ("GET", "/api/models", t::MODELS),
     ("GET", "/api/usage", c::USAGE),
+    ("GET", "/api/capabilities", c::EVERYTHING),
+    ("GET", "/api/hooks", c::HOOKS),
+    ("GET", "/api/hooks/errors", c::HOOK_ERRORS),
     // What the supervisor answers is judged below.
     ("GET", "/supervisor/{*path}", &[]),
     ("POST", "/supervisor/{*path}", &[]),

@@ -85,3 +85,43 @@ async fn usage_and_models_parse() {
     get(&local, "/api/models", crate::tables::MODELS).await;
     get(&local, "/api/models?show_all=true", crate::tables::MODELS).await;
 }
+
+#[tokio::test]
+async fn what_there_is_parses_and_hooks_are_named_and_not_run() {
+    let home = Home::new();
+    let ran = home.path("ran");
+    let program = format!("open({:?}, 'w')\nHOOK_CONFIG = {{}}\n", ran.display().to_string());
+    let mcp = r#"{"mcpServers": {"notes": {"command": "true"}}}"#;
+    crate::contexts::write(
+        &home,
+        &[
+            (".parachute/hooks/b.py", &program),
+            (".parachute/hooks/a.py", &program),
+            (".parachute/hooks/_private.py", &program),
+            (".parachute/hooks/readme.md", "x"),
+            ("agents/poet.md", "---\ndescription: Writes poems\n---\nBe brief."),
+            (".skills/weekly.md", "---\nname: Weekly\n---\nReview."),
+            (".mcp.json", mcp),
+        ],
+    );
+    let server = home.server().await;
+    let local = server.local();
+    let all = get(&local, "/api/capabilities", t::EVERYTHING).await;
+    assert_eq!(all["agents"][0]["name"], "vault-agent");
+    assert_eq!(all["agents"][1]["source"], "vault_agents");
+    assert_eq!(all["skills"][0]["name"], "Weekly");
+    let names: Vec<&str> =
+        all["mcps"].as_array().expect("a list").iter().filter_map(|m| m["name"].as_str()).collect();
+    assert!(names.contains(&"notes"), "{all}");
+    let hooks = get(&local, "/api/hooks", t::HOOKS).await;
+    assert_eq!(hooks["hooks"].as_array().map(Vec::len), Some(2));
+    assert_eq!(hooks["hooks"][0]["path"], ".parachute/hooks/a.py");
+    assert_eq!(
+        (&hooks["hooks"][0]["enabled"], &hooks["health"]["hooks_count"]),
+        (&json!(false), &json!(0))
+    );
+    assert!(hooks["message"].as_str().expect("a sentence").contains("not run"));
+    let errors = get(&local, "/api/hooks/errors", t::HOOK_ERRORS).await;
+    assert_eq!(errors, json!({ "errors": [] }));
+    assert!(!ran.exists());
+}

@@ -5,6 +5,7 @@ pub(crate) mod capabilities;
 pub(crate) mod chat;
 mod contexts;
 mod credential;
+mod everything;
 pub(crate) mod history;
 pub(crate) mod keys;
 pub(crate) mod mcps;

@@ -5,6 +5,7 @@ mod agents;
 mod auth;
 mod chat;
 mod contexts;
+mod everything;
 mod health;
 mod mcps;
 mod permissions;
@@ -45,6 +46,7 @@ pub fn table() -> Table<App> {
         .chain(supervisor::rows())
         .chain(workspaces::rows())
         .chain(vendor::rows())
+        .chain(everything::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
 }

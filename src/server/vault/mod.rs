@@ -10,6 +10,8 @@ pub(crate) mod contexts;
 pub(crate) mod definitions;
 pub(crate) mod front;
 pub(crate) mod git;
+pub(crate) mod hooks;
+pub(crate) mod mcps;
 pub(crate) mod modules;
 pub(crate) mod name;
 pub(crate) mod plugins;
