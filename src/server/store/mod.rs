@@ -15,7 +15,9 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
-pub use row::{Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow, TurnSums};
+pub use row::{
+    Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow, TurnSums,
+};
 
 use lane::Lane;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
