@@ -3,7 +3,7 @@
 
 use crate::ask::{Ask, answered};
 use crate::claude::control;
-use crate::claude::lines::{self, Ended, Line};
+use crate::claude::lines::{self, Ended, Line, Ready};
 use crate::limits::{GARBAGE_LINES_MAX, PERMISSION_SECONDS_MAX};
 use crate::policy;
 use crate::session::Session;
@@ -77,8 +77,10 @@ impl Session {
                     self.give_up(limit.error());
                 }
             }
-            Line::Init { tools, permission_mode, version } => {
-                self.say(ChatEvent::Init { tools, permission_mode });
+            Line::Init { ready, version } => {
+                let Ready { tools, permission_mode, skills, agents, mcp_servers } = ready;
+                let ready = ChatEvent::Init { tools, permission_mode, skills, agents, mcp_servers };
+                self.say(ready);
                 self.judge_version(version.as_deref());
             }
             Line::Retry { attempt, of, status, error, delay_ms } => {

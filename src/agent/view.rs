@@ -78,12 +78,13 @@ impl Own {
 }
 
 /// The view of a CLI that is the file `program` and works in `directory` of `vault`; both are
-/// free of links. `outlet` is the socket of its way out.
+/// free of links. It may read what is `given`, and `outlet` is the socket of its way out.
 pub(crate) fn of_vault(
     own: &Own,
     vault: &Path,
     directory: &Path,
     program: &Path,
+    given: &[PathBuf],
     outlet: &Path,
 ) -> io::Result<View> {
     let mut places = Places(Vec::new());
@@ -99,6 +100,9 @@ pub(crate) fn of_vault(
     places.add(WAY_OUT, Shows::From(outlet.to_owned()));
     places.program(program)?;
     places.vault(vault)?;
+    for path in given {
+        places.add(path, Shows::Readable);
+    }
     let mut folder = directory;
     loop {
         places.kept(folder)?;
@@ -113,11 +117,13 @@ pub(crate) fn of_vault(
 }
 
 /// What stands in a container: the vault under its own path, to be read, but for the folders that
-/// may be written; the session's own folders; our program `helper`, and where it stands inside.
+/// may be written; the session's own folders; what is `given`; our program `helper`, and where it
+/// stands inside.
 pub(crate) fn of_container(
     own: &Own,
     vault: &Path,
     container: &ContainerSetup,
+    given: &[PathBuf],
     outlet: &Path,
     helper: (&Path, &str),
 ) -> io::Result<Vec<Mount>> {
@@ -142,6 +148,7 @@ pub(crate) fn of_container(
         Shows::From(_) => bind(&at, &at, true),
     });
     let mut mounts: Vec<Mount> = of_vault.collect();
+    mounts.extend(given.iter().map(|path| bind(path, path, false)));
     mounts.push(bind(&own.home, &own.home, true));
     mounts.push(bind(&own.tmp, &own.tmp, true));
     mounts.push(bind(&own.tmp, Path::new("/tmp"), true));

@@ -306,8 +306,13 @@ pub(crate) fn shed_one_by_one(limit: c_int) {
     }
 }
 
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    private_file(path)?.write_all(bytes)
+}
+
 /// Opens a file for its owner alone, emptied.
-pub(crate) fn private_file(path: &Path) -> io::Result<File> {
+fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;

@@ -116,3 +116,8 @@ pub(crate) const CONTAINER_MEMORY_BYTES: u64 = 1 << 30;
 pub(crate) const CONTAINER_TASKS_MAX: u32 = 256;
 /// A turn in a container whose workspace says nothing.
 pub(crate) const CONTAINER_TURN_SECONDS_MAX: u64 = 3600;
+
+/// What a folder may bring along of hooks and tools to be trusted, and how many folders are.
+pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
+pub(crate) const TRUSTED_BYTES_MAX: u64 = 32 << 20;
+pub(crate) const TRUSTED_FOLDERS_MAX: usize = 500;

@@ -51,6 +51,16 @@ pub struct ClaudeSetup {
     pub base_url: Option<String>,
     /// What it is shown.
     pub credential: Option<Credential>,
+    /// Folders of plugins, absolute.
+    pub plugins: Vec<String>,
+    /// Subagents by name, as the CLI takes them.
+    pub agents: Map<String, Value>,
+    /// MCP servers, as a file of them for the CLI; there may be secrets among them.
+    #[serde(serialize_with = "secret::reveal_if_any")]
+    #[schemars(with = "Option<String>")]
+    pub mcp_config: Option<Secret>,
+    /// The owner trusted the working directory: its settings, hooks and tools count.
+    pub directory_trusted: bool,
     /// The container that it runs in, at the level `sandboxed`.
     pub container: Option<ContainerSetup>,
 }

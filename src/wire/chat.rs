@@ -139,6 +139,15 @@ pub struct Usage {
     pub total_cost_usd: Option<f64>,
 }
 
+/// How an MCP server of a turn is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct McpStatus {
+    /// Its name.
+    pub name: String,
+    /// The CLI's word for it.
+    pub status: String,
+}
+
 /// What was refused, and why (`done.permissionDenials`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Denial {
@@ -206,6 +215,15 @@ pub enum ChatEvent {
         tools: Vec<String>,
         /// The CLI's own permission mode.
         permission_mode: Option<String>,
+        /// Skills that it has found.
+        #[serde(default)]
+        skills: Vec<String>,
+        /// Agents that it can call.
+        #[serde(default)]
+        agents: Vec<String>,
+        /// MCP servers, and how they are: `connected`, `failed`, …
+        #[serde(default)]
+        mcp_servers: Vec<McpStatus>,
     },
     /// The model that answers; once a turn.
     Model {

@@ -18,13 +18,14 @@ pub mod id;
 pub mod mcp;
 pub mod plugin;
 pub mod record;
-pub mod secret;
 pub mod sandbox;
+pub mod secret;
 pub mod session;
 pub mod skill;
 pub mod supervisor;
 pub mod time;
 pub mod trust;
+pub mod trusted;
 pub mod usage;
 pub mod workspace;
 

@@ -51,6 +51,14 @@ pub fn reveal<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> 
     to.serialize_str(secret.expose())
 }
 
+/// The same for one that need not be there.
+pub fn reveal_if_any<S: Serializer>(secret: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => to.serialize_some(secret.expose()),
+        None => to.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Secret;

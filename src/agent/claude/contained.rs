@@ -4,6 +4,7 @@
 use super::env;
 use super::pump::{Heard, Last, Lines, write};
 use super::start::{Begin, StartError};
+use super::walls::given;
 use crate::exhausted::{Exhausted, Limit};
 use crate::limits::{LIMITS_PAUSE, OUTLET_PORT, SIGNALS_WAITING_MAX};
 use crate::outlet::Outlet;
@@ -76,7 +77,9 @@ fn spec(
     }
     let own = Own::with_home(begin.dir, Path::new(&container.home)).map_err(failed)?;
     let helper = std::env::current_exe().map_err(failed)?;
-    let mounts = view::of_container(&own, &vault, container, begin.outlet, (&helper, HELPER));
+    let given = given(setup, begin.dir).map_err(failed)?;
+    let helper = (helper.as_path(), HELPER);
+    let mounts = view::of_container(&own, &vault, container, &given, begin.outlet, helper);
     let words = [HELPER, "--inside", &OUTLET_PORT.to_string(), view::WAY_OUT, "--", CLAUDE];
     let command = words.map(str::to_owned).into_iter().chain(arguments).collect();
     let text = |text: std::ffi::OsString| text.into_string().ok();

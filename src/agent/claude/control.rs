@@ -16,6 +16,9 @@ pub(crate) fn initialize(setup: &ClaudeSetup) -> Vec<u8> {
         "subtype": "initialize",
         "hooks": { "PreToolUse": [{ "matcher": null, "hookCallbackIds": ["policy"] }] },
     });
+    if !setup.agents.is_empty() {
+        request["agents"] = Value::Object(setup.agents.clone());
+    }
     if let Some(prompt) = &setup.system_prompt {
         request["systemPrompt"] = prompt.as_str().into();
     }

@@ -4,6 +4,17 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use wire::chat::McpStatus;
+
+/// What the CLI has, as it says when it is ready.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Ready {
+    pub(crate) tools: Vec<String>,
+    pub(crate) permission_mode: Option<String>,
+    pub(crate) skills: Vec<String>,
+    pub(crate) agents: Vec<String>,
+    pub(crate) mcp_servers: Vec<McpStatus>,
+}
 
 /// A line, as far as a turn cares.
 #[derive(Debug, PartialEq)]
@@ -19,7 +30,7 @@ pub(crate) enum Line<'a> {
     /// What a tool answered.
     ToolResult { id: String, content: String, is_error: bool },
     /// The CLI is ready for a turn.
-    Init { tools: Vec<String>, permission_mode: Option<String>, version: Option<String> },
+    Init { ready: Ready, version: Option<String> },
     /// The model's service failed and is asked again.
     Retry { attempt: u64, of: u64, status: Option<u64>, error: String, delay_ms: f64 },
     /// How near a limit is.
@@ -259,11 +270,25 @@ fn plain(content: Option<&Value>) -> String {
     }
 }
 
+fn servers(line: &Map<String, Value>) -> Vec<McpStatus> {
+    let listed = line.get("mcp_servers").and_then(Value::as_array).into_iter().flatten();
+    let named = listed.filter_map(Value::as_object).map(|server| McpStatus {
+        name: text(server, "name").to_owned(),
+        status: text(server, "status").to_owned(),
+    });
+    named.collect()
+}
+
 fn system(line: &Map<String, Value>) -> Line<'static> {
     match text(line, "subtype") {
         "init" => Line::Init {
-            tools: strings(line, "tools").unwrap_or_default(),
-            permission_mode: some(line, "permissionMode"),
+            ready: Ready {
+                tools: strings(line, "tools").unwrap_or_default(),
+                permission_mode: some(line, "permissionMode"),
+                skills: strings(line, "skills").unwrap_or_default(),
+                agents: strings(line, "agents").unwrap_or_default(),
+                mcp_servers: servers(line),
+            },
             version: some(line, "claude_code_version"),
         },
         "api_retry" => Line::Retry {

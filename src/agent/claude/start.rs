@@ -72,7 +72,8 @@ impl Claude {
         std::fs::read_dir(directory).map_err(|e| StartError::Directory(directory.to_owned(), e))?;
         let (tell, heard) = mpsc::channel(CHUNKS_WAITING_MAX);
         let (to, writes) = mpsc::channel(WRITES_WAITING_MAX);
-        let arguments = arguments(setup, begin.conversation, begin.resume);
+        let mcp = mcp_file(setup, begin.dir)?;
+        let arguments = arguments(setup, begin, &mcp);
         let (mut pid, mut signals) = (None, None);
         let outlet = match setup.trust {
             Trust::Full => {
@@ -184,7 +185,8 @@ fn find(explicit: Option<&str>) -> Result<PathBuf, StartError> {
     }
 }
 
-fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
+/// The CLI's arguments; `mcp` is the file with its MCP servers.
+fn arguments(setup: &ClaudeSetup, begin: &Begin<'_>, mcp: &Path) -> Vec<String> {
     let mode = match setup.permission_mode {
         PermissionMode::Plan => "plan",
         PermissionMode::Auto | PermissionMode::Ask => "default",
@@ -195,17 +197,35 @@ fn arguments(setup: &ClaudeSetup, session: &str, resume: bool) -> Vec<String> {
         "--verbose",
         "--include-partial-messages",
         "--permission-prompt-tool=stdio",
-        // Not the directory's own: its hooks and servers would run before anybody agreed.
-        "--setting-sources=user",
         "--thinking-display=summarized",
     ]
     .map(String::from)
     .into();
+    // A directory's own hooks and tools would run before anybody agreed.
+    let sources = if setup.directory_trusted { "user,project,local" } else { "user" };
+    out.push(format!("--setting-sources={sources}"));
     out.push(format!("--permission-mode={mode}"));
     // `--flag=value` throughout: a value that begins with a dash stays a value.
-    out.push(format!("--{}={session}", if resume { "resume" } else { "session-id" }));
+    let how = if begin.resume { "resume" } else { "session-id" };
+    out.push(format!("--{how}={}", begin.conversation));
+    if setup.trust != Trust::Full {
+        // Those that we name and no others.
+        out.push("--strict-mcp-config".into());
+    }
     out.extend(setup.model.iter().map(|m| format!("--model={m}")));
+    out.extend(setup.plugins.iter().map(|dir| format!("--plugin-dir={dir}")));
+    out.extend(setup.mcp_config.iter().map(|_| format!("--mcp-config={}", mcp.display())));
     out
+}
+
+/// Writes the file with the CLI's MCP servers: arguments could be read by every user.
+fn mcp_file(setup: &ClaudeSetup, dir: &Path) -> Result<PathBuf, StartError> {
+    let file = dir.join("mcp.json");
+    if let Some(config) = &setup.mcp_config {
+        let written = child::write_private(&file, config.expose().as_bytes());
+        written.map_err(|error| StartError::NotThere(file.clone(), error))?;
+    }
+    Ok(file)
 }
 
 /// Whether the CLI has a conversation under this id, wherever it was begun. A confined one has

@@ -6,7 +6,7 @@ use crate::outlet::Outlet;
 use crate::view::{self, Own};
 use host::child;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio::process::Command;
 use wire::agent::ClaudeSetup;
 
@@ -26,11 +26,25 @@ pub(super) fn confined(
     let program = program.canonicalize().map_err(failed)?;
     let own = Own::of(begin.dir).map_err(failed)?;
     let outlet = Outlet::open(begin.outlet, setup).map_err(failed)?;
-    let view = view::of_vault(&own, &vault, &directory, &program, begin.outlet).map_err(failed)?;
+    let given = given(setup, begin.dir).map_err(failed)?;
+    let view = view::of_vault(&own, &vault, &directory, &program, &given, begin.outlet);
+    let view = view.map_err(failed)?;
     let helper = std::env::current_exe().map_err(failed)?;
     let wrapped = view.command(&helper, &begin.dir.join("view.json"), &program);
     let (helper, words) = wrapped.map_err(failed)?;
     let mut command = child::command_bound(&helper, Path::new("/"), env::inside(setup, &own));
     command.args(words);
     Ok((command, outlet))
+}
+
+/// Files and folders elsewhere that the CLI is told to read.
+pub(super) fn given(setup: &ClaudeSetup, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut given = Vec::new();
+    for plugin in &setup.plugins {
+        given.push(Path::new(plugin).canonicalize()?);
+    }
+    if setup.mcp_config.is_some() {
+        given.push(dir.canonicalize()?.join("mcp.json"));
+    }
+    Ok(given)
 }

@@ -18,7 +18,7 @@ use crate::{Machine, dirs};
 use rustix::net::sockopt;
 use sd_notify::NotifyState;
 use std::ffi::{OsString, c_int};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Machine for Systemd {
         file: &Path,
         program: &Path,
     ) -> io::Result<(PathBuf, Vec<OsString>)> {
-        crate::child::private_file(file)?.write_all(&serde_json::to_vec(view)?)?;
+        crate::child::write_private(file, &serde_json::to_vec(view)?)?;
         let words = ["--confined".into(), file.into(), "--".into(), program.into()];
         Ok((helper.to_owned(), words.into()))
     }

@@ -16,8 +16,10 @@ mod refusal;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
 pub(crate) mod transcript;
+pub(crate) mod trusted;
 mod turn;
 mod vendor;
+mod working;
 pub(crate) mod workspaces;
 
 use crate::agents::Agents;

@@ -6,6 +6,7 @@ use super::place::{self, Place};
 use super::prompt::{self, Ask, Prompt};
 use super::refusal::{domain_error, plain_error, warning};
 use super::sessions::{permission_mode, set_permission_mode};
+use super::trusted::Standing;
 use super::workspaces::TurnSpace;
 use super::{Domain, DomainError};
 use crate::store::SessionRow;
@@ -70,6 +71,9 @@ impl Domain {
         }
         let row = found.row.as_ref();
         let named = prompt.model.as_deref().or(space.model());
+        let mut set = self.working_set(space.workspace.as_ref(), trust).await;
+        let standing = self.standing(&place.directory).await;
+        let problems = std::mem::take(&mut set.problems);
         let claude = ClaudeSetup {
             trust,
             program: self.settings.claude_path.as_ref().map(|p| p.display().to_string()),
@@ -82,6 +86,10 @@ impl Domain {
                 .unwrap_or_else(|| permission_mode(row.and_then(|r| r.metadata.as_ref()))),
             base_url: self.base_url(),
             credential: self.credential().await,
+            plugins: set.plugins,
+            agents: set.agents,
+            mcp_config: set.mcp_config,
+            directory_trusted: standing == Standing::Trusted,
             container: (trust == Trust::Sandboxed)
                 .then(|| self.container(&id, space.workspace.as_ref(), row, &place)),
         };
@@ -91,6 +99,11 @@ impl Domain {
         let problem = space.problem.take();
         preface.extend(problem.map(|said| warning(&id, "workspace", "Workspace", said)));
         preface.extend(untold(&id, prompt.problems));
+        let told = |said| warning(&id, "working_set", "Skills, agents and tools", said);
+        preface.extend(problems.into_iter().map(told));
+        preface.extend(not_run(standing, found.row.is_none()).map(|said| {
+            warning(&id, "directory_trust", "Hooks and tools of the folder", said.into())
+        }));
         let request = TurnRequest {
             turn,
             message: message_text(&body, resume.previous_message_count == 0 && !found.transcript),
@@ -246,6 +259,21 @@ fn unconfinable(session: &str, trust: Trust, place: &Place) -> Option<ChatEvent>
     );
     let error = ErrorCode::TrustUnavailable.error(message, Some(session));
     Some(ChatEvent::TypedError(Box::new(error)))
+}
+
+/// What is said of a folder whose hooks and tools are not run: once, or when they changed.
+fn not_run(standing: Standing, is_new: bool) -> Option<&'static str> {
+    match standing {
+        Standing::Unknown if is_new => Some(
+            "This folder brings hooks or tools of its own (.claude, .mcp.json). They are not run \
+             before you trust it: parachute trust",
+        ),
+        Standing::Changed => Some(
+            "This folder's hooks or tools changed since you trusted it, and are not run. Look at \
+             them, then trust it again: parachute trust",
+        ),
+        _ => None,
+    }
 }
 
 /// The strictest of what request, session and workspaces say; a request can lower trust, never

@@ -14,6 +14,7 @@ mod sandbox;
 mod sessions;
 mod skills;
 mod supervisor;
+mod trusted;
 mod vendor;
 mod workspaces;
 
@@ -44,6 +45,7 @@ pub fn table() -> Table<App> {
         .chain(mcps::rows())
         .chain(plugins::rows())
         .chain(supervisor::rows())
+        .chain(trusted::rows())
         .chain(workspaces::rows())
         .chain(vendor::rows())
         .chain(everything::rows())

@@ -35,7 +35,7 @@ pub(crate) struct TurnPlugins {
 }
 
 impl Domain {
-    pub(super) fn places(&self) -> Places {
+    pub(in crate::domain) fn places(&self) -> Places {
         Places { vault: self.settings.vault_path.clone(), home: self.home.clone() }
     }
 
@@ -225,6 +225,12 @@ mod tests {
         );
         plugin_in(&at("two"), json!({ "a": { "command": "hidden" }, "b": { "command": "b" } }));
         plugin_in(&home.join(".claude/plugins/mine"), json!({ "c": { "command": "c" } }));
+        // Of the CLI's, the folder is called by its version.
+        let of_cli = home.join(".claude/plugins/cache/market/tool/2.0.0");
+        plugin_in(&of_cli, json!({}));
+        let list = json!({ "plugins": { "tool@market": [{ "installPath": of_cli }] } });
+        let place = home.join(".claude/plugins/installed_plugins.json");
+        fs::write(place, list.to_string()).expect("written");
         plugin_in(&at("broken"), json!({}));
         let manifest = json!({ "name": "x", "mcpServers": "../../server.yaml" }).to_string();
         fs::write(at("broken").join(".claude-plugin/plugin.json"), manifest).expect("written");
@@ -234,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_has_the_folders_and_servers_of_what_is_chosen() {
+    fn trap_58_a_turn_has_the_folders_and_servers_of_what_is_chosen_by_slug() {
         let (top, vault, places) = scene();
         let more = [top.path().join("more/extra"), top.path().join("nowhere")];
         let turn = |include_user, chosen: &Chosen| {
@@ -245,7 +251,7 @@ mod tests {
             turn.dirs.iter().map(name).collect()
         };
         let all = turn(true, &Chosen::ALL);
-        assert_eq!(names(&all), ["one", "two", "mine", "extra"]);
+        assert_eq!(names(&all), ["one", "two", "2.0.0", "mine", "extra"]);
         assert_eq!(all.servers.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
         let root = all.dirs[0].display();
         let a = json!({ "command": format!("{root}/run"),
@@ -255,6 +261,8 @@ mod tests {
         let named = turn(true, &Chosen::Named(vec!["two".into(), "mine".into()]));
         assert_eq!(names(&named), ["two", "mine"]);
         assert_eq!(named.servers["a"], json!({ "command": "hidden" }));
+        let tool = turn(true, &Chosen::Named(vec!["tool".into(), "2.0.0".into()]));
+        assert_eq!(names(&tool), ["2.0.0"]);
         assert_eq!(turn(true, &Chosen::NONE), TurnPlugins::default());
     }
 }
