@@ -32,3 +32,4 @@ mod stop;
 mod strangers;
 mod units;
 mod watchdog;
+mod working;
