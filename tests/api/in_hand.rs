@@ -111,3 +111,25 @@ async fn a_log_that_was_lost_costs_its_past_and_no_turn() {
     assert_eq!((asked(&home, "one"), asked(&home, "two"), asked(&home, "three")), (1, 1, 1));
     assert!(!log_of(&home).contains("gone with work in hand"), "{}", log_of(&home));
 }
+
+#[tokio::test]
+async fn a_turn_whose_agent_definition_is_gone_is_not_in_hand_for_ever() {
+    let home = Home::new();
+    let mut server = home.server().await;
+    let first =
+        server.local().chat("", &json!({ "message": "x @@{\"n\":1}@@" })).await.whole().await;
+    assert!(server.stop().success());
+    let file = home.vault().join("Chat/sessions.db");
+    let body = json!({ "message": "y", "agentPath": "agents/gone.md" }).to_string();
+    let db = rusqlite::Connection::open(&file).expect("a database");
+    let row = "INSERT INTO handed (turn, session_id, body, at) VALUES ('t', ?1, ?2, '2026')";
+    db.execute(row, [&first.session(), &body]).expect("a row");
+    server.start_again();
+    server.ready().await;
+    eventually("it is given up", async || {
+        let left = db.query_row("SELECT count(*) FROM handed", [], |row| row.get::<_, i64>(0));
+        (left.expect("a count") == 0).then_some(())
+    })
+    .await;
+    assert!(log_of(&home).contains("Agent not found: agents/gone.md"));
+}

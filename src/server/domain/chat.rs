@@ -90,6 +90,11 @@ impl Domain {
                 store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
                 return Err(error.message);
             }
+            // What it names is gone, such as its agent's definition.
+            Err(ChatEvent::Error { error, .. }) => {
+                store.drop_turn(&turn).await.map_err(|e| chain(&e))?;
+                return Err(error);
+            }
             // Kept for the next time.
             Err(_) => return Err("it cannot be prepared now".into()),
         };
