@@ -132,6 +132,10 @@ async fn trap_t3_what_is_no_name_makes_no_agent() {
         (&made["model"], &made["description"]),
         (&Value::Null, &json!("d\nmodel: opus\n---"))
     );
+    let bare = json!({ "name": "bare", "prompt": "---\nmodel: opus\n---\nx" });
+    assert_eq!(caller.post("/api/agents", &bare).await.json()["model"], Value::Null);
+    let shown = caller.get("/api/agents/bare").await.json();
+    assert_eq!(shown["system_prompt"], "---\nmodel: opus\n---\nx");
     let shown = caller.get("/api/agents/safe").await.json();
     assert_eq!(shown["system_prompt"], "---\nmodel: opus\n---\nx");
 }

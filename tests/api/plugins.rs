@@ -197,7 +197,7 @@ async fn trap_t6_nothing_of_a_repository_is_run() {
 }
 
 #[tokio::test]
-async fn traps_t5_and_t6_addresses_and_slugs_that_are_none_are_refused() {
+async fn traps_t2_t5_and_t6_addresses_and_slugs_that_are_none_are_refused() {
     let home = Home::new();
     let repository = Repository::new(&home, "tools");
     let server = home.server().await;

@@ -324,6 +324,48 @@ async fn trap_t4_the_name_of_an_upload_is_no_path() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_none_is_refused() {
+    let home = Home::new();
+    let server = home.server().await;
+    let whole = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\n\
+        text\r\n--x--\r\n";
+    let other = whole.replace("\"file\"", "\"other\"");
+    let many = other.trim_end_matches("--\r\n").repeat(100);
+    let long = whole.replace("text", &"x".repeat(40 << 20));
+    let form = "multipart/form-data; boundary=x";
+    for (kind, body, status) in [
+        (form, whole, 400),
+        (form, &whole[..60], 400),
+        (form, "", 400),
+        (form, "text", 400),
+        (form, &other, 422),
+        (form, &many, 422),
+        (form, &long, 413),
+        ("multipart/form-data", whole, 422),
+        ("multipart/form-data; boundary=", whole, 400),
+        ("application/json", "{}", 422),
+        ("text/plain", whole, 422),
+    ] {
+        let caller = server.local().with("content-type", kind);
+        let body = Some(body.as_bytes().to_vec().into());
+        let answer = caller.ask(Method::POST, "/api/skills/upload", body).await;
+        assert_eq!(answer.status, status, "{kind}: {}", answer.json());
+    }
+    let mut rng = Rng::new(0x5eed_0002);
+    for _ in 0..300 {
+        let mut bytes = whole.as_bytes().to_vec();
+        for _ in 0..=rng.below(6) {
+            let at = rng.below(bytes.len() as u64) as usize;
+            bytes[at] = rng.below(256) as u8;
+        }
+        let caller = server.local().with("content-type", form);
+        let answer = caller.ask(Method::POST, "/api/skills/upload", Some(bytes.into())).await;
+        assert!((400..500).contains(&answer.status), "{}", answer.json());
+    }
+    assert_eq!(server.local().get("/api/skills").await.json(), json!({ "skills": [] }));
+}
+
+#[tokio::test]
 async fn an_archive_with_broken_bytes_is_taken_whole_or_not_at_all() {
     let home = Home::new();
     let server = home.server().await;

@@ -204,13 +204,16 @@ async fn heard(pipe: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// The line of what git told that says why, fit to be shown.
+/// What of git's words says why, fit to be shown: its last one, and what somebody else said
+/// before that (ssh, the other end).
 fn reason(told: &str) -> String {
-    let fatal = |line: &&str| line.starts_with("fatal: ") || line.starts_with("ERROR: ");
-    let line = told.lines().rfind(fatal).or_else(|| told.lines().last()).unwrap_or_default();
-    let line = line.trim_start_matches("fatal: ").chars().filter(|c| !c.is_control());
-    let line: String = line.take(300).collect();
-    if line.is_empty() { "it failed without a word".into() } else { line }
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with("Cloning ")).collect();
+    let fatal = lines.iter().rposition(|line| line.starts_with("fatal: "));
+    let last = fatal.unwrap_or(lines.len().saturating_sub(1));
+    let said = lines.iter().take(last + 1).skip(last.saturating_sub(1));
+    let said: Vec<&str> = said.map(|line| line.trim_start_matches("fatal: ")).collect();
+    let said: String = said.join("; ").chars().filter(|c| !c.is_control()).take(300).collect();
+    if said.is_empty() { "it failed without a word".into() } else { said }
 }
 
 async fn overfull(folder: PathBuf) -> bool {
@@ -245,7 +248,8 @@ mod tests {
     #[test]
     fn the_reason_is_one_line_without_anything_odd() {
         let told = "Cloning into '/x'...\nremote: hello\nfatal: not \x1b[31mfound\nmore\n";
-        assert_eq!(reason(told), "not [31mfound");
+        assert_eq!(reason(told), "remote: hello; not [31mfound");
+        assert_eq!(reason("Cloning into '/x'...\nfatal: no\n"), "no");
         assert_eq!(reason(""), "it failed without a word");
         assert_eq!(reason(&"x".repeat(1000)).len(), 300);
     }

@@ -7,6 +7,21 @@ use std::path::Path;
 /// Longest name, in bytes; with an ending it still fits a file system.
 const NAME_BYTES_MAX: usize = 100;
 
+/// Signs that belong to the letter before them: accents of their own (as macOS writes file
+/// names), and what Hebrew, Arabic, the scripts of India and of South-East Asia, and Japanese put
+/// there. The library's idea of a letter has most of them, but not all.
+const SIGNS: [std::ops::RangeInclusive<char>; 9] = [
+    '\u{300}'..='\u{36f}',
+    '\u{591}'..='\u{5c7}',
+    '\u{64b}'..='\u{65f}',
+    '\u{93c}'..='\u{94d}',
+    '\u{980}'..='\u{dff}',
+    '\u{e31}'..='\u{e4e}',
+    '\u{eb1}'..='\u{ece}',
+    '\u{102b}'..='\u{103e}',
+    '\u{3099}'..='\u{309a}',
+];
+
 /// A lawful name: letters and digits of any script, spaces inside, and `- _ . + ( ) & ' ,`; it
 /// begins with a letter, a digit or `_`, and does not end in a dot or a space.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +34,8 @@ impl Name {
 
     /// Takes a text for a name, if it is one.
     pub(crate) fn parse(text: &str) -> Option<Name> {
-        let plain = |c: char| c.is_alphanumeric() || " -_.+()&',".contains(c);
+        let sign = |c: char| SIGNS.iter().any(|range| range.contains(&c));
+        let plain = |c: char| c.is_alphanumeric() || sign(c) || " -_.+()&',".contains(c);
         let begins = text.starts_with(|c: char| c.is_alphanumeric() || c == '_');
         let lawful = begins
             && text.len() <= NAME_BYTES_MAX
@@ -58,9 +74,19 @@ mod tests {
 
     #[test]
     fn a_name_is_one_component_and_no_more() {
-        for lawful in
-            ["a", "My Skill", "weekly-review", "Überblick", "日記", "v1.2", "_x", "O'Neill"]
-        {
+        for lawful in [
+            "a",
+            "My Skill",
+            "weekly-review",
+            "Überblick",
+            "日記",
+            "v1.2",
+            "_x",
+            "O'Neill",
+            "U\u{308}berblick",
+            "हिन्दी",
+            "ไทยนี้",
+        ] {
             assert!(Name::parse(lawful).is_some(), "{lawful}");
         }
         let long = "x".repeat(101);

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turns_skills_are_a_plugin_that_is_named_by_what_is_in_it() {
+    fn trap_58_the_chosen_skills_are_a_plugin_that_is_named_by_what_is_in_it() {
         let scene = Scene::new();
         assert_eq!(scene.plugin(&Chosen::ALL), None, "there are none");
         scene.put("My Skill.md", "---\nname: Mine\ndescription: a: b\n---\nText");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_at_once_share_one_folder_and_old_ones_are_swept() {
+    fn trap_57_turns_at_once_share_one_folder_and_old_ones_are_swept() {
         let scene = Scene::new();
         scene.put("a.md", "old");
         let old = scene.plugin(&Chosen::ALL).expect("a folder");
