@@ -12,7 +12,6 @@ pub(crate) struct Notes(Arc<Mutex<Noted>>);
 struct Noted {
     status: Option<u16>,
     fault: Option<AskError>,
-    ended: bool,
 }
 
 impl Notes {
@@ -27,21 +26,12 @@ impl Notes {
         fault
     }
 
-    /// It says nothing more.
-    pub(crate) fn ended(&self) {
-        self.noted().ended = true;
-    }
-
     pub(crate) fn status(&self) -> Option<u16> {
         self.noted().status
     }
 
     pub(crate) fn why(&self) -> Option<AskError> {
         self.noted().fault.clone()
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.noted().ended
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {

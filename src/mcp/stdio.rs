@@ -36,7 +36,7 @@ pub(crate) async fn once(program: &Program, era: Era, clock: &Clock, notes: &Not
     let (status, stderr) = running.end().await;
     if let Err(stopped) = &mut outcome
         && let AskError::Ended(how) = &mut stopped.error
-        && let Some(told) = status.filter(|_| notes.has_ended()).and_then(by_itself)
+        && let Some(told) = status.and_then(by_itself)
     {
         *how = told;
     }
@@ -161,9 +161,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for Bounded<R> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         let read = buf.filled().len() - before;
-        if read == 0 {
-            self.notes.ended();
-        }
         self.left = self.left.saturating_sub(read as u64);
         Poll::Ready(Ok(()))
     }

@@ -7,6 +7,7 @@ use crate::past::{self, FIRST, SECOND};
 use crate::plugins::Repository;
 use crate::tables as t;
 use crate::tables_context as c;
+use crate::tables_mcps as m;
 use http::Method;
 use parachute_tests::{Answer, Caller, Home, ScriptedApi, Stream, Supervisor};
 use serde_json::{Value, json};
@@ -79,6 +80,12 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/plugins/{slug}/check-update", t::PLUGIN_CHECK),
     ("GET", "/api/plugins/{slug}/skills/{*name}", t::PLUGIN_SKILL),
     ("GET", "/api/plugins/{slug}/agents/{*name}", t::PLUGIN_AGENT),
+    ("GET", "/api/mcps", m::SERVERS),
+    ("POST", "/api/mcps", m::SAVED),
+    ("GET", "/api/mcps/{name}", m::SERVER),
+    ("DELETE", "/api/mcps/{name}", m::REMOVED),
+    ("POST", "/api/mcps/{name}/test", m::TESTED),
+    ("GET", "/api/mcps/{name}/tools", m::TOOLS),
     ("GET", "/api/skills", t::SKILLS),
     ("POST", "/api/skills", t::SKILL_MADE),
     ("POST", "/api/skills/upload", t::SKILL_MADE),

@@ -4,5 +4,5 @@
 pub(crate) mod definitions;
 mod installs;
 pub(crate) mod plugins;
-mod redact;
+pub(super) mod redact;
 pub(crate) mod skills;

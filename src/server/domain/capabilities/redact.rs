@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// What stands in place of a secret.
-const REDACTED: &str = "[REDACTED]";
+pub(crate) const REDACTED: &str = "[REDACTED]";
 
 /// Parts of names after which a secret comes.
 const SECRET_NAMES: [&str; 8] =
