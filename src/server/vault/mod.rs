@@ -224,7 +224,8 @@ impl Folder {
         Ok(bytes_of(file, path, max)?.map(|bytes| (bytes, may_run)))
     }
 
-    /// The same as [`read`](Folder::read), where no part of the path may be a link, not even one that stays inside.
+    /// The same as [`read`](Folder::read), where no part of the path may be a link, not even one
+    /// that stays inside.
     pub(crate) fn read_unlinked(&self, path: &Path) -> Result<Option<String>, FileError> {
         let mut within: Option<Folder> = None;
         for folder in path.parent().into_iter().flat_map(Path::iter) {
