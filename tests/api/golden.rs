@@ -185,6 +185,7 @@ async fn each_recorded_answer_is_ours_but_for_what_is_meant() {
     two_sessions(&mut replay).await;
     turns(&mut replay).await;
     capabilities(&mut replay).await;
+    mcps(&mut replay).await;
     workspaces(&mut replay).await;
     overseer(&mut replay).await;
     let files = std::fs::read_dir(folder().join("predecessor")).expect("a folder").flatten();
@@ -337,6 +338,22 @@ async fn capabilities(replay: &mut Replay) {
         "agent_delete",
         "agent_404",
         "plugins",
+    ];
+    replay.all(&names, (&home, &server.local())).await;
+}
+
+async fn mcps(replay: &mut Replay) {
+    let home = Home::new();
+    let server = home.server().await;
+    let names = [
+        "mcps",
+        "mcp_create",
+        "mcp_create_http",
+        "mcps_three",
+        "mcp_get",
+        "mcp_delete",
+        "mcp_404",
+        "mcp_create_bad",
     ];
     replay.all(&names, (&home, &server.local())).await;
 }
