@@ -5,6 +5,7 @@
 //! does), and knows no database: what a turn needs comes whole in one `TurnRequest`.
 
 mod ask;
+mod attached;
 mod claude;
 mod doors;
 mod ended;

@@ -28,6 +28,10 @@ pub(crate) const LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) const FOLLOW_BYTES: usize = 64 * 1024;
 /// Kept on disk so that a turn can still end in words when the disk is full.
 pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
+/// Files that the model is shown with a message, all together, and one image; the vendor takes no
+/// more.
+pub(crate) const ATTACHED_BYTES_MAX: u64 = 20 * 1024 * 1024;
+pub(crate) const IMAGE_BYTES_MAX: u64 = 5 * 1024 * 1024;
 /// How often is looked whether a container has met a limit.
 pub(crate) const LIMITS_PAUSE: Duration = Duration::from_secs(1);
 /// For the engine to take a container away when the agent leaves.

@@ -96,6 +96,7 @@ fn request(uuid: &str) -> TurnRequest {
     TurnRequest {
         turn: uuid.into(),
         message: "x".into(),
+        attached: Vec::new(),
         preface: vec![ChatEvent::Session {
             session_id: Some("s".into()),
             working_directory: None,

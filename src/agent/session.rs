@@ -239,8 +239,8 @@ impl Session {
             self.fail(start_error(&error));
             return Ok(());
         }
-        let said =
-            self.claude.as_ref().map(|c| c.tell(control::user(&request.turn, &request.message)));
+        let content = crate::attached::content(&request);
+        let said = self.claude.as_ref().map(|c| c.tell(control::user(&request.turn, &content)));
         if said != Some(true) {
             self.fail(ErrorCode::CliFailed.error("The Claude CLI does not take its input.", None));
         }
@@ -306,7 +306,10 @@ impl Session {
             return Err(Refused::Full);
         }
         let uuid = uuid::Uuid::new_v4().to_string();
-        let told = self.claude.as_ref().is_some_and(|c| c.tell(control::user(&uuid, &text)));
+        let told = self
+            .claude
+            .as_ref()
+            .is_some_and(|c| c.tell(control::user(&uuid, &text.as_str().into())));
         if !told {
             return Err(Refused::Full);
         }

@@ -121,3 +121,8 @@ pub(crate) const CONTAINER_TURN_SECONDS_MAX: u64 = 3600;
 pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
 pub(crate) const TRUSTED_BYTES_MAX: u64 = 32 << 20;
 pub(crate) const TRUSTED_FOLDERS_MAX: usize = 500;
+
+/// Files sent along with a message, and their lengths.
+pub(crate) const ATTACHED_MAX: usize = 20;
+pub(crate) const ATTACHMENT_BYTES_MAX: usize = 20 << 20;
+pub(crate) const ATTACHED_BYTES_MAX: usize = 24 << 20;

@@ -97,6 +97,15 @@ pub enum Network {
     Full,
 }
 
+/// A file of the vault that the model is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attached {
+    /// Absolute.
+    pub path: String,
+    /// Its media type.
+    pub media_type: String,
+}
+
 /// Body of `POST /turns`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TurnRequest {
@@ -104,6 +113,9 @@ pub struct TurnRequest {
     pub turn: String,
     /// What the CLI is told.
     pub message: String,
+    /// Files that it is shown with it.
+    #[serde(default)]
+    pub attached: Vec<Attached>,
     /// Events said before the CLI is asked: `session`, `user_message`, `prompt_metadata`, …
     pub preface: Vec<ChatEvent>,
     /// Messages of the session as the database has them.

@@ -35,7 +35,7 @@ pub struct ChatBody {
     /// `inject_context` or `fresh_start`: both begin a new conversation of the CLI.
     pub recovery_mode: Option<String>,
     /// Files sent along.
-    pub attachments: Option<Vec<Value>>,
+    pub attachments: Option<Vec<Attachment>>,
     /// Stored on a new session.
     pub agent_type: Option<String>,
     /// An agent's file relative to the vault, or `vault-agent`.
@@ -137,6 +137,27 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
     /// The CLI's running total of the session, from which the next difference is taken.
     pub total_cost_usd: Option<f64>,
+}
+
+/// A file sent along with a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Attachment {
+    /// The client's own name for it.
+    pub id: String,
+    /// As the person knows it.
+    pub file_name: String,
+    /// Where the client has it; from when it is kept, where that is in the vault.
+    pub file_path: String,
+    /// Its media type.
+    pub mime_type: String,
+    /// Its length.
+    pub size_bytes: i64,
+    /// `image`, `pdf`, `text`, `code`, `archive`, `audio`, `video` or `unknown`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its content; one without is not looked at.
+    pub base64_data: Option<String>,
 }
 
 /// How an MCP server of a turn is.

@@ -5,7 +5,7 @@ use crate::confined::{bash, results, turn};
 use crate::lab::{Lab, ask, text};
 use crate::units::{agent_unit, systemctl};
 use http::Method;
-use parachute_tests::{Stream, program};
+use parachute_tests::{Caller, Stream, program};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -102,4 +102,33 @@ async fn a_folders_hooks_run_once_it_is_trusted_and_as_it_was_then() {
     systemctl(&["stop", &agent_unit(&stream.session())]).await;
     let kept = fs::read_to_string(work.join(".claude/settings.json")).expect("there");
     assert!(kept.contains("planted"), "it is as it was");
+}
+
+#[tokio::test]
+async fn attachments_are_kept_in_the_vault_and_shown_to_the_model() {
+    let Some(lab) = Lab::started("").await else { return };
+    // One pixel.
+    let pixel = concat!(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E",
+        "rkJggg=="
+    );
+    let image = |name: &str| {
+        json!({ "id": "1", "fileName": name, "filePath": "/somewhere/x.png",
+            "mimeType": "image/png", "sizeBytes": 70, "type": "image", "base64Data": pixel })
+    };
+    let mut body = ask("What is it", "echo", json!({}));
+    body["attachments"] = json!([image("a photo.png"), image("a photo.png"),
+        { "id": "2", "fileName": "broken.png", "filePath": "", "mimeType": "image/png",
+          "sizeBytes": 1, "type": "image", "base64Data": "no base64" }]);
+    let stream = turn(&lab, body).await;
+    let said = stream.heard.others.concat();
+    assert!(said.contains("broken.png was not attached"), "{said}");
+    let days = fs::read_dir(lab.vault.join("Chat/assets")).expect("a folder").flatten();
+    let kept: Vec<_> =
+        days.flat_map(|day| fs::read_dir(day.path()).expect("a day").flatten()).collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    let address = lab.api.url.trim_start_matches("http://").parse().expect("an address");
+    let asked = Caller::tcp(address).get("/__scripted/requests").await.json().to_string();
+    assert!(asked.contains(r#""media_type":"image/png""#), "{asked}");
+    systemctl(&["stop", &agent_unit(&stream.session())]).await;
 }

@@ -28,14 +28,14 @@ pub(crate) fn initialize(setup: &ClaudeSetup) -> Vec<u8> {
     line(&json!({ "type": "control_request", "request_id": "initialize", "request": request }))
 }
 
-/// A prompt; `uuid` is how its result is told from others.
-pub(crate) fn user(uuid: &str, text: &str) -> Vec<u8> {
+/// A prompt, a text or blocks; `uuid` is how its result is told from others.
+pub(crate) fn user(uuid: &str, content: &Value) -> Vec<u8> {
     line(&json!({
         "type": "user",
         "uuid": uuid,
         "session_id": "",
         "parent_tool_use_id": null,
-        "message": { "role": "user", "content": text },
+        "message": { "role": "user", "content": content },
     }))
 }
 

@@ -1,7 +1,7 @@
 //! Turns: taken, handed to the session's agent, followed by clients, and taken up again after a
 //! restart. What a turn is made of is decided in `turn`.
 
-use super::refusal::{domain_error, plain_error, store_error, unspoken};
+use super::refusal::{domain_error, plain_error, store_error, unspoken, warning};
 use super::sessions::set_permission_mode;
 use super::{Domain, DomainError};
 use crate::agents::{Wanted, replay};
@@ -25,8 +25,14 @@ impl Domain {
         }
     }
 
-    async fn try_turn(&self, body: ChatBody, text: TextMode, feed: &Feed) -> Result<(), ChatEvent> {
-        if body.message.trim().is_empty() && body.initial_context.is_none() {
+    async fn try_turn(
+        &self,
+        mut body: ChatBody,
+        text: TextMode,
+        feed: &Feed,
+    ) -> Result<(), ChatEvent> {
+        let sent = body.attachments.as_ref().is_some_and(|sent| !sent.is_empty());
+        if body.message.trim().is_empty() && body.initial_context.is_none() && !sent {
             return Err(plain_error("message is required"));
         }
         let max = self.settings.max_message_length as usize;
@@ -34,9 +40,12 @@ impl Domain {
             return Err(plain_error(&format!("message is longer than {max} characters")));
         }
         let store = self.store().await.map_err(|e| domain_error(&e, None))?;
+        let problems = self.keep_attachments(&mut body).await;
         let asked = serde_json::to_string(&body).expect("a body is always JSON");
-        let prepared = self.prepare(body, Uuid::new_v4().to_string()).await?;
+        let mut prepared = self.prepare(body, Uuid::new_v4().to_string()).await?;
         let session = prepared.session;
+        let told = |said| warning(&session, "attachments", "Attachments", said);
+        prepared.request.preface.extend(problems.into_iter().map(told));
         let turn = prepared.request.turn.clone();
         let noted = |e: StoreError| store_error(&e, &session);
         let handed = Handed { turn: turn.clone(), session_id: session.clone(), body: asked };

@@ -1,6 +1,7 @@
 //! What the server does, without HTTP and without SQL: sessions, turns, history, keys. It asks
 //! the store, the vault and the agents, and is asked by the routes.
 
+mod attachments;
 pub(crate) mod capabilities;
 pub(crate) mod chat;
 mod contexts;

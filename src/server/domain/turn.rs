@@ -7,6 +7,7 @@ use super::prompt::{self, Ask, Prompt};
 use super::refusal::{domain_error, plain_error, warning};
 use super::sessions::{permission_mode, set_permission_mode};
 use super::trusted::Standing;
+use super::working::WorkingSet;
 use super::workspaces::TurnSpace;
 use super::{Domain, DomainError};
 use crate::store::SessionRow;
@@ -42,6 +43,8 @@ struct Resolved {
     place: Place,
     resume: ResumeInfo,
     prompt: Prompt,
+    set: WorkingSet,
+    standing: Standing,
 }
 
 /// A turn that may run.
@@ -64,16 +67,13 @@ impl Domain {
             DomainError::Missing(said) => plain_error(&said),
             error => domain_error(&error, None),
         })?;
-        let Resolved { found, mut space, trust, place, resume, prompt } = resolved;
+        let Resolved { found, mut space, trust, place, resume, prompt, set, standing } = resolved;
         let id = found.id.to_string();
         if let Some(refused) = unconfinable(&id, trust, &place) {
             return Err(refused);
         }
         let row = found.row.as_ref();
         let named = prompt.model.as_deref().or(space.model());
-        let mut set = self.working_set(space.workspace.as_ref(), trust).await;
-        let standing = self.standing(&place.directory).await;
-        let problems = std::mem::take(&mut set.problems);
         let claude = ClaudeSetup {
             trust,
             program: self.settings.claude_path.as_ref().map(|p| p.display().to_string()),
@@ -100,13 +100,17 @@ impl Domain {
         preface.extend(problem.map(|said| warning(&id, "workspace", "Workspace", said)));
         preface.extend(untold(&id, prompt.problems));
         let told = |said| warning(&id, "working_set", "Skills, agents and tools", said);
-        preface.extend(problems.into_iter().map(told));
+        preface.extend(set.problems.into_iter().map(told));
         preface.extend(not_run(standing, found.row.is_none()).map(|said| {
             warning(&id, "directory_trust", "Hooks and tools of the folder", said.into())
         }));
+        let is_new = resume.previous_message_count == 0 && !found.transcript;
+        let (links, attached) = self.attached(&body);
+        let message = message_text(&body, is_new) + &links;
         let request = TurnRequest {
             turn,
-            message: message_text(&body, resume.previous_message_count == 0 && !found.transcript),
+            message,
+            attached,
             preface,
             message_count: resume.previous_message_count,
             title: title.clone(),
@@ -134,6 +138,8 @@ impl Domain {
         let asked = asked.or_else(|| row?.working_directory.as_deref());
         let place = place::place(self.vault(), asked);
         found.transcript = self.resumable(found.id.as_str(), trust).await?;
+        let set = self.working_set(space.workspace.as_ref(), trust).await;
+        let standing = self.standing(&place.directory).await;
         let continued = self.continued(&found, body).await?;
         let (resume, prior) = self.resume(&found, body, continued.as_deref()).await;
         body.continued_from = continued;
@@ -147,10 +153,12 @@ impl Domain {
             agent: None,
             contexts: self.contexts(row, body.contexts.take()).await?,
             prior,
+            cli_tells: standing == Standing::Trusted,
         };
         let mut prompt = self.prompt(ask, body.agent_path.clone()).await?;
         prompt.metadata.trust_mode = trust != Trust::Sandboxed;
-        Ok(Resolved { found, space, trust, place, resume, prompt })
+        set.tell(&mut prompt.metadata);
+        Ok(Resolved { found, space, trust, place, resume, prompt, set, standing })
     }
 
     /// Shows what a turn would be told.
@@ -158,9 +166,9 @@ impl Domain {
         if let Some(id) = &body.session_id {
             self.row(id).await?;
         }
-        let Resolved { space, place, prompt, .. } = self.resolve(&mut body).await?;
+        let Resolved { space, place, prompt, set, .. } = self.resolve(&mut body).await?;
         let mut problems: Vec<String> = place.refused.into_iter().chain(space.problem).collect();
-        problems.extend(prompt.problems);
+        problems.extend(prompt.problems.into_iter().chain(set.problems));
         Ok(PromptPreview {
             prompt: prompt.replacement.or(prompt.addition).unwrap_or_default(),
             metadata: prompt.metadata,
@@ -372,10 +380,6 @@ fn preface(
     if let Some(refused) = &place.refused {
         let message = format!("{refused}; the agent works in the vault instead.");
         warn("working_directory", "Working directory", message);
-    }
-    if body.attachments.as_ref().is_some_and(|a| !a.is_empty()) {
-        let message = "This version does not use `attachments`; the turn goes on without.";
-        warn("not_used", "Not used", message.into());
     }
     out
 }

@@ -81,7 +81,7 @@ fn forbidden_attachment(body: &ChatBody) -> Option<&str> {
         "exe", "dll", "so", "dylib", "bat", "cmd", "ps1", "vbs", "app", "dmg", "pkg", "msi", "jar",
         "war", "ear", "scr", "com", "pif",
     ];
-    let names = body.attachments.iter().flatten().filter_map(|a| a.get("fileName")?.as_str());
+    let names = body.attachments.iter().flatten().map(|a| a.file_name.as_str());
     let ending = |name: &str| name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
     let is_program = |end: String| PROGRAMS.contains(&end.as_str());
     names.into_iter().find(|name| ending(name).is_some_and(is_program))
