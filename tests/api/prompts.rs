@@ -218,3 +218,60 @@ async fn only_modules_have_prompts_and_no_link_is_followed() {
     assert!(!String::from_utf8_lossy(&shown.body).contains("OUTSIDE"));
     assert_eq!(std::fs::read_to_string(home.path("h/CLAUDE.md")).expect("a file"), "OUTSIDE");
 }
+
+#[tokio::test]
+async fn what_a_turn_can_call_is_said_as_far_as_its_workspace_chose_it() {
+    let home = Home::new();
+    write(
+        &home,
+        &[
+            ("agents/poet.md", "---\nname: Poet\n---\nYou write poems."),
+            (".skills/weekly.md", "---\nname: Weekly\n---\nReview."),
+            (".skills/daily.md", "---\nname: Daily\n---\nReview."),
+            (".mcp.json", r#"{"mcpServers": {"notes": {"command": "true"}}}"#),
+        ],
+    );
+    let server = home.server().await;
+    let caller = server.local();
+    let sets = json!({ "skills": ["Weekly"], "agents": "none", "mcps": "none" });
+    let new = json!({ "name": "w", "capabilities": sets });
+    assert_eq!(caller.post("/api/workspaces", &new).await.status, 201);
+    let available = |told: &Value| {
+        ["availableAgents", "availableSkills", "availableMcps"].map(|name| told[name].clone())
+    };
+    let all = [json!(["Poet"]), json!(["Daily", "Weekly"]), json!(["notes"])];
+    let (stream, _) = told(&caller, json!({})).await;
+    assert_eq!(available(stream.event("prompt_metadata")), all);
+    assert_eq!(available(&preview(&caller, "").await), all);
+    let few = [json!([]), json!(["Weekly"]), json!([])];
+    let (stream, _) = told(&caller, json!({ "workspaceId": "w" })).await;
+    assert_eq!(available(stream.event("prompt_metadata")), few);
+    assert_eq!(available(&preview(&caller, "workspaceId=w").await), few);
+}
+
+#[tokio::test]
+async fn a_trusted_folder_is_told_by_the_cli_and_by_us_no_more_trap_60() {
+    let home = Home::new();
+    write(
+        &home,
+        &[
+            ("CLAUDE.md", "ROOT"),
+            ("x/CLAUDE.md", "OF X"),
+            ("x/AGENTS.md", "AGENTS"),
+            ("x/.claude/settings.json", "{}"),
+        ],
+    );
+    let server = home.server().await;
+    let caller = server.local();
+    let query = "workingDirectory=x&contexts=";
+    let before = preview(&caller, query).await["prompt"].clone();
+    assert!(before.as_str().is_some_and(|p| p.contains("ROOT") && p.contains("AGENTS")));
+    let trusted = caller.send(Method::PUT, "/api/trust", &json!({ "path": "x" })).await;
+    assert_eq!(trusted.status, 200, "{}", trusted.json());
+    let after = preview(&caller, query).await;
+    let words = after["prompt"].as_str().expect("text");
+    assert!(!words.contains("ROOT") && !words.contains("OF X"), "{words}");
+    // That one the CLI does not read.
+    assert!(words.contains("AGENTS"), "{words}");
+    assert_eq!(after["promptSourcePath"], "CLAUDE.md");
+}

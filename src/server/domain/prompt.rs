@@ -31,6 +31,9 @@ pub(crate) struct Ask {
     pub(crate) contexts: Vec<String>,
     /// Earlier conversation in words.
     pub(crate) prior: Option<String>,
+    /// The CLI reads the working directory's own settings, and with them each `CLAUDE.md` from
+    /// there up; what it tells is not told here again.
+    pub(crate) cli_tells: bool,
 }
 
 /// An agent that is not the usual one.
@@ -76,9 +79,12 @@ pub(crate) fn assemble(vault: &Folder, ask: Ask) -> Prompt {
         return making.whole(agent.prompt);
     }
     metadata.prompt_source = "claude_code_preset".into();
+    if ask.cli_tells {
+        making.of_cli(&ask.place);
+    }
     making.own();
     making.module(&ask.module);
-    making.working_directory(&ask.place);
+    making.working_directory(&ask.place, ask.cli_tells);
     making.contexts(&ask.contexts, ask.place.stored.is_some());
     making.prior(ask.prior);
     making.done()
@@ -99,10 +105,20 @@ struct Making<'v> {
 }
 
 impl Making<'_> {
+    /// What the CLI tells by itself counts as told.
+    fn of_cli(&mut self, place: &Place) {
+        let stored = place.stored.as_deref().unwrap_or("/vault/");
+        let Some(inside) = stored.strip_prefix("/vault/") else { return };
+        for folder in Path::new(inside).ancestors() {
+            // One that cannot be read is no loss here.
+            let _ = self.told.first(self.vault, &folder.join(OWN), PROMPT_FILE_CHARS_MAX);
+        }
+    }
+
     fn own(&mut self) {
-        if let Some(First { text: Some(text), .. }) = self.first(Path::new(OWN)) {
+        if let Some(First { text, .. }) = self.first(Path::new(OWN)) {
             self.out.metadata.prompt_source_path = Some(OWN.into());
-            self.parts.push(text);
+            self.parts.extend(text);
         }
     }
 
@@ -121,7 +137,7 @@ impl Making<'_> {
         self.parts.push(text);
     }
 
-    fn working_directory(&mut self, place: &Place) {
+    fn working_directory(&mut self, place: &Place, cli_tells: bool) {
         let Some(stored) = &place.stored else { return };
         let inside = stored.strip_prefix("/vault/");
         let outside = || place.directory.file_name().map(|name| name.to_string_lossy());
@@ -131,7 +147,7 @@ impl Making<'_> {
         for file in FILES {
             let first = match inside {
                 Some(folder) => self.first(&Path::new(folder).join(file)),
-                None => outside_first(&place.directory.join(file)),
+                None => outside_first(&place.directory.join(file), cli_tells && file == OWN),
             };
             if let Some(First { text, .. }) = first {
                 let path = inside.map_or(file.to_owned(), |folder| format!("{folder}/{file}"));
@@ -242,7 +258,7 @@ impl Making<'_> {
 }
 
 /// A file of a working directory that is not in the vault.
-fn outside_first(path: &Path) -> Option<First> {
+fn outside_first(path: &Path, is_told: bool) -> Option<First> {
     let mut text = String::new();
     let file = File::open(path).ok().filter(|f| f.metadata().is_ok_and(|found| found.is_file()))?;
     if let Err(error) = file.take(PROMPT_FILE_CHARS_MAX as u64).read_to_string(&mut text) {
@@ -250,7 +266,8 @@ fn outside_first(path: &Path) -> Option<First> {
         return None;
     }
     let text = text.trim();
-    (!text.is_empty()).then(|| First { text: Some(text.to_owned()), is_cut: false })
+    let told = (!is_told).then(|| text.to_owned());
+    (!text.is_empty()).then_some(First { text: told, is_cut: false })
 }
 
 /// As much of a text as is fit for a sentence.
@@ -306,6 +323,7 @@ mod tests {
             agent: None,
             contexts: contexts.iter().map(|c| (*c).to_owned()).collect(),
             prior: None,
+            cli_tells: false,
         }
     }
 
@@ -329,6 +347,27 @@ mod tests {
         let whole = tokens(prompt.addition.as_deref().expect("words"));
         assert_eq!(metadata.total_prompt_tokens, whole);
         assert_eq!(metadata.base_prompt_tokens, whole - 3);
+    }
+
+    #[test]
+    fn what_the_cli_tells_of_a_trusted_folder_is_not_told_again_trap_60() {
+        let (dir, vault) = vault(&[
+            ("CLAUDE.md", "ROOT WORDS"),
+            ("x/CLAUDE.md", "X WORDS"),
+            ("x/y/CLAUDE.md", "Y WORDS"),
+            ("z/CLAUDE.md", "Z WORDS"),
+        ]);
+        let mut ask = ask(&["", "x", "z"]);
+        ask.place.stored = Some("/vault/x/y".into());
+        ask.place.directory = dir.path().join("x/y");
+        ask.cli_tells = true;
+        let prompt = assemble(&vault, ask);
+        let counts = ["ROOT", "X", "Y", "Z"].map(|name| count(&prompt, &format!("{name} WORDS")));
+        assert_eq!(counts, [0, 0, 0, 1]);
+        let metadata = prompt.metadata;
+        assert_eq!(metadata.prompt_source_path.as_deref(), Some("CLAUDE.md"));
+        assert_eq!(metadata.working_directory_claude_md.as_deref(), Some("x/y/CLAUDE.md"));
+        assert_eq!(metadata.context_files, ["CLAUDE.md", "x/CLAUDE.md", "z/CLAUDE.md"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::capabilities::{definitions, plugins, skills};
 use crate::vault::Folder;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use wire::chat::PromptMetadata;
 use wire::workspace::{Capabilities, Workspace};
 use wire::{Secret, Trust};
 
@@ -21,8 +22,20 @@ pub(super) struct WorkingSet {
     pub(super) agents: Map<String, Value>,
     /// A file of MCP servers; there may be secrets in it.
     pub(super) mcp_config: Option<Secret>,
+    /// Names of skills and MCP servers.
+    skills: Vec<String>,
+    mcps: Vec<String>,
     /// What is missing, for people.
     pub(super) problems: Vec<String>,
+}
+
+impl WorkingSet {
+    /// Says what there is.
+    pub(super) fn tell(&self, metadata: &mut PromptMetadata) {
+        metadata.available_agents = self.agents.keys().cloned().collect();
+        metadata.available_skills.clone_from(&self.skills);
+        metadata.available_mcps.clone_from(&self.mcps);
+    }
 }
 
 impl Domain {
@@ -47,6 +60,7 @@ impl Domain {
         };
         let mcps = self.mcps_for_cli(servers, mcps, trust).await;
         set.problems.extend(mcps.problems);
+        set.mcps = mcps.servers.keys().cloned().collect();
         if !mcps.servers.is_empty() {
             let file = json!({ "mcpServers": mcps.servers });
             set.mcp_config = Some(Secret::new(file.to_string()));
@@ -67,7 +81,11 @@ fn gather(
     let mut servers = Map::new();
     let mut dirs = Vec::new();
     match skills::plugin_dir(vault, &kept, &chosen.skills) {
-        Ok(dir) => dirs.extend(dir),
+        Ok(None) => {}
+        Ok(Some(skills)) => {
+            dirs.push(skills.dir);
+            set.skills = skills.names;
+        }
         Err(error) => set.problems.push(format!("the vault's skills: {error}")),
     }
     match plugins::for_turn(vault, places, include_user, more, &chosen.plugins) {

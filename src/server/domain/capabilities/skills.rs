@@ -52,13 +52,21 @@ impl Domain {
     }
 }
 
+/// The skills of a turn.
+pub(crate) struct TurnSkills {
+    /// The folder that they are in.
+    pub(crate) dir: PathBuf,
+    /// What they are called.
+    pub(crate) names: Vec<String>,
+}
+
 /// The chosen skills as a folder that the CLI takes as a plugin, in `kept`, which is ours. None
 /// where there is no skill to put there.
 pub(crate) fn plugin_dir(
     vault: &Folder,
     kept: &Path,
     chosen: &Chosen,
-) -> Result<Option<PathBuf>, DomainError> {
+) -> Result<Option<TurnSkills>, DomainError> {
     let Some(shelf) = vault.folder(Path::new(skills::PLACE))? else { return Ok(None) };
     let mut found = skills::all(&shelf)?;
     found.retain(|found| chosen.has(&found.skill.name) || chosen.has(found.stem()));
@@ -67,7 +75,8 @@ pub(crate) fn plugin_dir(
     }
     let folder = Folder::made(kept)?;
     let name = bundle::keep(&shelf, &found, &folder)?;
-    Ok(Some(kept.join(name)))
+    let names = found.into_iter().map(|found| found.skill.name).collect();
+    Ok(Some(TurnSkills { dir: kept.join(name), names }))
 }
 
 /// All skills of the vault.
@@ -166,7 +175,9 @@ mod tests {
 
         fn plugin(&self, chosen: &Chosen) -> Option<PathBuf> {
             let vault = Folder::open(&self.path("vault")).expect("opened").expect("there");
-            plugin_dir(&vault, &self.path("state/skills"), chosen).expect("put together")
+            plugin_dir(&vault, &self.path("state/skills"), chosen)
+                .expect("put together")
+                .map(|skills| skills.dir)
         }
     }
 
@@ -208,7 +219,8 @@ mod tests {
         assert_eq!(manifest["name"], "vault");
         let text = "---\nname: Mine\ndescription: 'a: b'\n---\n\nText\n";
         assert_eq!(there["skills/my-skill/SKILL.md"], text);
-        assert_eq!(there["skills/folder/SKILL.md"], "---\nname: Folder\n---\n\nMain\n");
+        let text = "---\nname: Folder\ndescription: Main\n---\n\nMain\n";
+        assert_eq!(there["skills/folder/SKILL.md"], text, "the CLI wants a description");
         assert_eq!(there["skills/folder/SKILL.MD.bak"], "kept");
         assert_eq!(there.len(), 5, "{there:?}");
         let script = fs::metadata(dir.join("skills/folder/more/run.sh")).expect("there");
