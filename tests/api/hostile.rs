@@ -153,6 +153,10 @@ fn home() -> Home {
         link(&home, "../secret.md", to);
     }
     link(&home, "../secret", "vault/.skills/out");
+    let kept = json!({ "command": "kept", "env": { "KEY": CANARY } });
+    let servers = json!({ "mcpServers": { "The only one": kept }, "other": CANARY });
+    let text = serde_json::to_string_pretty(&servers).expect("JSON") + "\n";
+    put("vault/.mcp.json", &text);
     home
 }
 
@@ -260,6 +264,17 @@ async fn ten_thousand_names_of_plugins() {
     in_path(home(), 0x5eed_0013, &doors).await;
 }
 
+#[tokio::test]
+async fn ten_thousand_names_of_mcp_servers() {
+    let doors = [
+        (Method::GET, "/api/mcps/NAME"),
+        (Method::GET, "/api/mcps/NAME/tools"),
+        (Method::POST, "/api/mcps/NAME/test"),
+        (Method::DELETE, "/api/mcps/NAME"),
+    ];
+    in_path(home(), 0x5eed_0018, &doors).await;
+}
+
 /// All names as something new: what is made is made in its folder, and is then deleted again.
 async fn as_new(seed: u64, doors: &[(&str, &str, Made)]) {
     let home = home();
@@ -318,6 +333,24 @@ async fn ten_thousand_names_of_new_agents() {
                 (JSON, json!({ "name": name, "prompt": "x" }).to_string().into())
             }),
             ("/api/agents/upload", "/api/agents", |name| form(&format!("{name}.md"), b"x")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn ten_thousand_names_of_new_mcp_servers() {
+    as_new(
+        0x5eed_0019,
+        &[
+            ("/api/mcps", "/api/mcps", |name| {
+                (JSON, json!({ "name": name, "command": name }).to_string().into())
+            }),
+            ("/api/mcps", "/api/mcps", |name| {
+                let config =
+                    json!({ "url": format!("http://x.test/{name}"), "headers": { name: name } });
+                (JSON, json!({ "name": name, "config": config }).to_string().into())
+            }),
         ],
     )
     .await;
