@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// What the CLI calls the plugin: its skills are `vault:NAME`.
 const NAME: &str = "vault";
 
+/// Of a skill's text, so much is told as what it is for.
+const DESCRIPTION_CHARS_MAX: usize = 200;
+
 /// Longest name of a folder made here, in bytes.
 const KEBAB_BYTES_MAX: usize = 80;
 
@@ -55,8 +58,13 @@ fn gather(shelf: &Folder, found: &[Found]) -> Result<Bundle, FileError> {
             number += 1;
         }
         let top = Path::new("skills").join(name);
-        // Written anew: what only we can read (front matter that is no YAML) others can then.
-        let front = Front { fields: found.front.fields.clone(), body: found.front.body.clone() };
+        // Written anew: what only we can read (front matter that is no YAML) others can then. And
+        // the CLI passes over a skill that does not say what it is for.
+        let mut front = Front { fields: found.front.fields.clone(), ..Front::default() };
+        front.body.clone_from(&found.front.body);
+        if found.skill.description.is_empty() {
+            front.fields.insert("description".into(), first_words(found).into());
+        }
         if !bundle.add(top.join(SKILL), front.write().into_bytes(), false) {
             tracing::warn!(skill = found.skill.name, "a skill does not fit into the turn");
             continue;
@@ -146,7 +154,17 @@ impl Bundle {
     }
 }
 
-/// A name as skills are called in a plugin: `Weekly Review` is `weekly-review`.
+/// What a skill is for that does not say so: how its text begins, else its name.
+fn first_words(found: &Found) -> String {
+    let line = found.front.body.lines().map(|line| line.trim_start_matches('#').trim());
+    let words: String = line.take(20).find(|line| !line.is_empty()).unwrap_or("").into();
+    let words: String = words.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    if words.is_empty() { found.skill.name.clone() } else { words }
+}
+
+/// A name as skills are called in a plugin: `Weekly Review` is `weekly-review`. Of other letters
+/// than ASCII's the CLI makes dashes, and two names one; they are left out, and a number is put
+/// where that makes two the same.
 fn kebab(name: &str) -> String {
     let mut kebab = String::new();
     for c in name.chars().flat_map(char::to_lowercase) {
@@ -154,7 +172,7 @@ fn kebab(name: &str) -> String {
             break;
         }
         match c {
-            c if c.is_alphanumeric() => kebab.push(c),
+            c if c.is_ascii_alphanumeric() => kebab.push(c),
             '-' | '_' | ' ' if !kebab.is_empty() && !kebab.ends_with('-') => kebab.push('-'),
             _ => {}
         }
@@ -176,11 +194,12 @@ mod tests {
             ("a__b--c d", "a-b-c-d"),
             ("--x--", "x"),
             ("v1.2 (new)", "v12-new"),
-            ("Überblick", "überblick"),
+            ("Überblick", "berblick"),
+            ("日記", "skill"),
             ("+", "skill"),
         ] {
             assert_eq!(kebab(name), is, "{name}");
         }
-        assert!(kebab(&"日".repeat(100)).len() < 100);
+        assert!(kebab(&"x".repeat(1000)).len() < 100);
     }
 }
