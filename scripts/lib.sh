@@ -43,6 +43,11 @@ pinned_claude() { printf '%s\n' "$cache/claude/$claude_version/node_modules/$(cl
 # Where scripts/setup puts it: one file of JavaScript.
 pinned_axe() { printf '%s\n' "$cache/axe/$axe_version/node_modules/axe-core/axe.min.js"; }
 
+# Where scripts/setup puts the reference MCP server, as its lock has it: a program for node.
+mcp_lock=$top/tests/real-mcp/package-lock.json
+mcp_root() { printf '%s\n' "$cache/mcp/$(cksum <"$mcp_lock" | cut -d' ' -f1)"; }
+pinned_mcp() { printf '%s\n' "$(mcp_root)/node_modules/@modelcontextprotocol/server-everything/dist/index.js"; }
+
 # The Claude CLI to run with: $CLAUDE, PATH, the pinned one. Fails where there is none.
 find_claude() {
   if [ -n "${CLAUDE:-}" ]; then printf '%s\n' "$CLAUDE"

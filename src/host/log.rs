@@ -4,7 +4,7 @@
 //! In the journal a field `session` of an event, or of a span around it, is
 //! `PARACHUTE_SESSION=`, `turn` is `PARACHUTE_TURN=`, and so on. Crates that are not ours are
 //! heard from `warn` up only, whatever the level: below that, HTTP clients log addresses with
-//! tokens in them.
+//! tokens in them. The MCP SDK is not heard at all: it logs what strangers say to it.
 
 use crate::{Machine, Native, variable};
 use std::io::IsTerminal;
@@ -64,7 +64,11 @@ fn level(name: &str) -> Option<LevelFilter> {
 fn heard(level: LevelFilter) -> Targets {
     // The names of our crates' libraries all begin so.
     let ours = PREFIX.to_ascii_lowercase();
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(ours, level)
+    let others = level.min(LevelFilter::WARN);
+    Targets::new()
+        .with_default(others)
+        .with_target(ours, level)
+        .with_target("rmcp", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -86,6 +90,7 @@ mod tests {
         assert!(heard.would_enable("parachute_server::routes", &Level::TRACE));
         assert!(heard.would_enable("hyper", &Level::WARN));
         assert!(!heard.would_enable("hyper", &Level::INFO));
+        assert!(!heard.would_enable("rmcp::service::client", &Level::ERROR));
         assert!(!self::heard(LevelFilter::ERROR).would_enable("hyper", &Level::WARN));
     }
 }

@@ -92,7 +92,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_strange(text in "\\PC{0,80}|[\u{1b}\\[0-9m;a-z\n]{0,40}", max in 1usize..60) {
+        fn no_text_is_too_strange(
+            text in "\\PC{0,80}|[\u{1b}\\[0-9m;a-z\n]{0,40}",
+            max in 1usize..60,
+        ) {
             let shown = line(&text, max);
             let plain = !shown.contains(['\n', '\u{1b}']);
             prop_assert!(plain && shown.chars().count() <= max + 1);
@@ -107,7 +110,8 @@ mod tests {
         ) {
             let broken = format!("{}\u{7}{}", &secret[..at], &secret[at..]);
             for said in [&secret, &broken] {
-                let shown = without(&format!("{before}{said}{after}"), &[Secret::new(secret.clone())]);
+                let secrets = [Secret::new(secret.clone())];
+                let shown = without(&format!("{before}{said}{after}"), &secrets);
                 prop_assert!(!shown.contains(&secret), "{shown}");
             }
         }

@@ -1,5 +1,5 @@
 //! The MCP client against servers of every kind and revision, good and bad, with limits that a
-//! test can wait for. Through the doors the same is in `mcps.rs`.
+//! test can wait for. Through the doors the same is in `mcps_tried.rs`.
 
 use mcp::{Limits, Place, Program, Report, Told, Way, ask};
 use parachute_tests::{ScriptedMcp, eventually, program};

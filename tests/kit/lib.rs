@@ -20,7 +20,7 @@ pub use api::ScriptedApi;
 pub use browser::Browser;
 pub use caller::{Answer, Caller, Stream};
 pub use home::{Cli, Home};
-pub use mcp::{ScriptedMcp, real_mcp};
+pub use mcp::{RealMcp, ScriptedMcp, real_mcp};
 pub use raw::Raw;
 pub use server::Server;
 pub use supervisor::Supervisor;

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use tokio::sync::Semaphore;
-use wire::mcp::{McpServer, McpVerdict, McpTested, McpTool, McpTools, NewMcp};
+use wire::mcp::{McpServer, McpTested, McpTool, McpTools, McpVerdict, NewMcp};
 use wire::workspace::Chosen;
 use wire::{Secret, Trust};
 
