@@ -19,7 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
-use turns::{Heard, Speech, ask, straight};
+use turns::{Heard, Speech, ask, ask_at, straight};
 
 const USAGE: &str = "usage: parachute-bench [--overseer] [--json]";
 const SESSIONS: u32 = 10_000;
@@ -95,11 +95,12 @@ async fn measure() -> io::Result<Report> {
         "largest agent after all, PSS",
         None,
     )?);
+    let walls = confined(&pair).await?;
     drop(pair);
     Ok(Report {
         cpus: std::thread::available_parallelism()?.get(),
         load_average: [before, load_average()?],
-        parts: vec![requests, part("Start and memory", "bare hyper", start), events],
+        parts: vec![requests, part("Start and memory", "bare hyper", start), events, walls],
     })
 }
 
@@ -234,6 +235,29 @@ async fn events(place: &Place, pair: &Pair) -> io::Result<Part> {
     let mut rows = steady(place, pair, &sessions[0]).await?;
     rows.extend(flat_out(place, pair, &sessions).await?);
     Ok(part("Events (?text=delta)", "CLI's pipe", rows))
+}
+
+/// What confinement adds: `vault` beside `full`, both through the server.
+async fn confined(pair: &Pair) -> io::Result<Part> {
+    let (mut begins, mut goes_on) = (Rounds::default(), Rounds::default());
+    for _ in 0..TURNS {
+        let mut milliseconds = [0.0; 2];
+        let mut middles = [0.0; 2];
+        for (at, trust) in ["vault", "full"].into_iter().enumerate() {
+            let new = ask_at(trust, pair.to, None, SHORT).await?;
+            milliseconds[at] = (new.first - new.asked).as_secs_f64() * 1e3;
+            let session = Some(new.session.as_str());
+            let mut delays = ask_at(trust, pair.to, session, STEADY).await?.delays;
+            middles[at] = percentile(&mut delays, 50);
+        }
+        begins.push(milliseconds[0], milliseconds[1]);
+        goes_on.push(middles[0], middles[1]);
+    }
+    let rows = vec![
+        Row::new("a new session's first token", "ms", begins),
+        Row::new("delay of an event at 200 tokens/s", "p50 us", goes_on),
+    ];
+    Ok(part("Trust level vault", "full", rows))
 }
 
 async fn steady(place: &Place, pair: &Pair, session: &str) -> io::Result<Vec<Row>> {

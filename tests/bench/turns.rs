@@ -37,8 +37,9 @@ impl Speech {
 /// What was heard.
 pub(crate) struct Heard {
     pub(crate) session: String,
-    /// When it was asked for, and when the last token came.
+    /// When it was asked for, and when the first and the last token came.
     pub(crate) asked: Instant,
+    pub(crate) first: Instant,
     pub(crate) last: Instant,
     /// Microseconds from the CLI's clock to ours, for each stamped token.
     pub(crate) delays: Vec<f64>,
@@ -51,6 +52,7 @@ struct Ear {
     buffer: Vec<u8>,
     tokens: u64,
     asked: Instant,
+    first: Option<Instant>,
     last: Instant,
     delays: Vec<f64>,
 }
@@ -63,6 +65,7 @@ impl Ear {
             buffer: Vec::with_capacity(128 * 1024),
             tokens: 0,
             asked: Instant::now(),
+            first: None,
             last: Instant::now(),
             delays: Vec::new(),
         }
@@ -84,6 +87,7 @@ impl Ear {
             }
         }
         if self.tokens > before {
+            self.first.get_or_insert(here);
             self.last = here;
         }
         self.buffer.drain(..whole);
@@ -94,8 +98,8 @@ impl Ear {
             let said = format!("{} of {} tokens came: {rest}", self.tokens, speech.tokens);
             return Err(io::Error::other(said));
         }
-        let Ear { asked, last, delays, .. } = self;
-        Ok(Heard { session, asked, last, delays })
+        let Ear { asked, first, last, delays, .. } = self;
+        Ok(Heard { session, asked, first: first.unwrap_or(last), last, delays })
     }
 }
 
@@ -111,13 +115,23 @@ pub(crate) async fn ask(
     session: Option<&str>,
     speech: Speech,
 ) -> io::Result<Heard> {
+    ask_at("full", to, session, speech).await
+}
+
+/// The same at a level of trust.
+pub(crate) async fn ask_at(
+    trust: &str,
+    to: SocketAddr,
+    session: Option<&str>,
+    speech: Speech,
+) -> io::Result<Heard> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     let (mut send, talk) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
     // Ends with the answer.
     tokio::spawn(async move { drop(talk.await) });
-    let mut body = json!({ "message": speech.directive() });
+    let mut body = json!({ "message": speech.directive(), "trustLevel": trust });
     if let Some(session) = session {
         body["sessionId"] = session.into();
     }

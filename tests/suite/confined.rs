@@ -162,3 +162,22 @@ async fn the_work_of_a_confined_agent_is_done() {
     systemctl(&["stop", &agent_unit(&session)]).await;
     assert_eq!(sleepers(), 0, "and ends with its agent");
 }
+
+#[tokio::test]
+async fn without_landlock_nothing_is_run() {
+    let Some(lab) = Lab::started("").await else { return };
+    // As on a kernel that has none.
+    let old =
+        "[Service]\nSystemCallFilter=~landlock_create_ruleset\nSystemCallErrorNumber=ENOSYS\n";
+    lab.drop_in("parachute-agent@.service", old).await;
+    let body = confined("Run", "tool", bash("touch ran"));
+    let stream = lab.local().chat("text=delta", &body).await.whole().await;
+    let last = stream.heard.others.last().expect("an end");
+    let last: Value = serde_json::from_str(last).expect("JSON");
+    println!("{}", last["message"]);
+    assert_eq!(last["code"], "trust_unavailable", "{last}");
+    assert!(last["message"].as_str().is_some_and(|m| m.contains("Landlock")), "{last}");
+    assert!(!stream.kinds().contains(&"init".to_owned()));
+    assert!(!lab.vault.join("ran").exists(), "nothing ran");
+    systemctl(&["stop", &agent_unit(&stream.session())]).await;
+}

@@ -21,6 +21,15 @@ pub(crate) const SERVICE: &str = "parachute.service";
 /// The supervisor's unit.
 pub(crate) const SUPERVISOR: &str = "parachute-supervisor.service";
 
+/// Units beside which a test may have put a file.
+const DROPPED_IN: [&str; 5] = [
+    SERVICE,
+    "parachute.socket",
+    SUPERVISOR,
+    "parachute-supervisor.socket",
+    "parachute-agent@.service",
+];
+
 const PROGRAMS: [&str; 4] =
     ["parachute-server", "parachute-agent", "parachute-supervisor", "parachute"];
 
@@ -210,7 +219,7 @@ impl Drop for Lab {
             let last = ["--user", "-n", "80", "--no-pager", "-o", "short-precise"];
             eprintln!("the journal:\n{}", said("journalctl", &last));
         }
-        for unit in [SERVICE, "parachute.socket", SUPERVISOR, "parachute-supervisor.socket"] {
+        for unit in DROPPED_IN {
             let file = units_folder().join(format!("{unit}.d/90-suite.conf"));
             // Only some tests have one.
             let _ = fs::remove_file(file);
