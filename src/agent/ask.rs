@@ -1,10 +1,12 @@
 //! What waits for a person: permission requests and questions, each with its time limit, and
-//! the patterns that were granted for as long as this agent lives.
+//! the patterns that were granted, which the session's folder keeps for the next agent.
 
 use crate::claude::control;
 use crate::limits::{ASKS_MAX, PERMISSION_SECONDS_MAX, QUESTION_SECONDS_MAX};
 use crate::policy;
 use serde_json::{Map, Value};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::Timestamp;
@@ -24,13 +26,29 @@ pub(crate) struct Ask {
     pub(crate) until: Instant,
 }
 
-#[derive(Default)]
 pub(crate) struct Asks {
     open: Vec<Ask>,
     granted: Vec<String>,
+    /// Where what was granted is kept.
+    file: PathBuf,
 }
 
 impl Asks {
+    /// Of the session with this folder.
+    pub(crate) fn of(dir: &Path) -> Asks {
+        let file = dir.join("granted.json");
+        let granted = match std::fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        let granted = granted.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was granted cannot be read, and is asked for again");
+            Vec::new()
+        });
+        Asks { open: Vec::new(), granted, file }
+    }
+
     /// Opens a request. None: too many are open.
     pub(crate) fn open(
         &mut self,
@@ -99,6 +117,10 @@ impl Asks {
     pub(crate) fn grant(&mut self, pattern: String) {
         if !self.granted.contains(&pattern) && self.granted.len() < ASKS_MAX {
             self.granted.push(pattern);
+            let text = serde_json::to_vec(&self.granted).expect("a list is always JSON");
+            if let Err(error) = host::child::write_private(&self.file, &text) {
+                tracing::warn!(%error, "what was granted is forgotten with this agent");
+            }
         }
     }
 

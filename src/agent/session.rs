@@ -103,7 +103,7 @@ impl Session {
             claude: None,
             waiting: VecDeque::new(),
             turn: None,
-            asks: Asks::default(),
+            asks: Asks::of(&place.dir),
             message_count: past.message_count,
             total_cost: past.total_cost_usd,
             last: None,

@@ -1,7 +1,8 @@
 //! Speaking into a running turn: injecting, answering, granting, stopping (contract-core §1.3,
 //! §1.5, §2.6–§2.8).
 
-use parachute_tests::{Caller, Home, Stream};
+use parachute_tests::{Caller, Home, Stream, eventually};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 async fn turn(caller: &Caller, directive: &str, mode: &str, until: &str) -> (Stream, String) {
@@ -181,6 +182,14 @@ async fn a_granted_pattern_covers_the_next_call() {
     let stream = caller.chat("", &body).await.whole().await;
     assert!(!stream.kinds().contains(&"permission_request".into()), "{:?}", stream.kinds());
     assert_eq!(stream.event("tool_result")["isError"], false);
+    // The session remembers it, whichever agent works for it.
+    for agent in home.agents() {
+        let agent = Pid::from_raw(agent.cast_signed()).expect("a process");
+        kill_process(agent, Signal::TERM).expect("told to leave");
+    }
+    eventually("its agent is gone", async || home.agents().is_empty().then_some(())).await;
+    let stream = caller.chat("", &body).await.whole().await;
+    assert!(!stream.kinds().contains(&"permission_request".into()), "{:?}", stream.kinds());
 }
 
 #[tokio::test]
