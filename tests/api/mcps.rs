@@ -196,6 +196,8 @@ async fn what_makes_no_server_is_refused_and_changes_nothing() {
         json!({ "name": "x", "url": "file:///etc/passwd" }),
         json!({ "name": "x", "url": "http://x.test", "headers": { "a": "b\r\nc: d" } }),
         json!({ "name": "x", "url": "http://x.test", "auth": "bearer" }),
+        json!({ "name": "x", "command": "x", "trust_level": "root" }),
+        json!({ "name": "x", "args": ["${NOT_SET}"] }),
         json!({ "name": "x", "type": "ws", "config": { "type": "ws" } }),
         json!({ "name": "", "command": "x" }),
         json!({ "name": "../x", "command": "x" }),
@@ -210,6 +212,11 @@ async fn what_makes_no_server_is_refused_and_changes_nothing() {
     let large = json!({ "name": "x", "command": "x".repeat(2 << 20) });
     assert_eq!(caller.post("/api/mcps", &large).await.status, 400);
     assert_eq!(read(&home), before);
+    // A value may be still to come.
+    let later = json!({ "name": "later", "url": "${NOT_SET}/mcp" });
+    let saved = caller.post("/api/mcps", &later).await;
+    assert_eq!(saved.status, 200, "{}", saved.json());
+    assert!(saved.json()["server"]["validationErrors"].is_array(), "{}", saved.json());
     // A name that its owner has given it is one.
     assert_eq!(caller.get("/api/mcps/odd%2Fname").await.status, 200);
     let change = json!({ "name": "odd/name", "command": "y" });

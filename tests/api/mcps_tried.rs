@@ -89,7 +89,12 @@ async fn servers_that_fail_are_told_in_words() {
             json!(null),
         ),
         ("refuses", "the server answered 401", "it wants another credential", json!(401)),
-        ("missing", "`no-such-program` is not found", "there is no value for NOT_SET", json!(null)),
+        (
+            "missing",
+            "`no-such-program` is not found",
+            "there is no value for `NOT_SET`",
+            json!(null),
+        ),
         ("odd", "it has neither a `command` nor a `url`", "", json!(null)),
     ] {
         let (tested, tools) = tried(&caller, name).await;

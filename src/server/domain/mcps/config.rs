@@ -94,11 +94,13 @@ fn command_line(config: &Config) -> String {
     [command.to_owned()].into_iter().chain(args).collect::<Vec<_>>().join(" ")
 }
 
-/// To which agents a server is given: those of this level and of freer ones. Without a word, or
-/// with one that nobody knows, to those alone that run as the person.
-pub(crate) fn level(config: &Config) -> Trust {
-    let word = config.get("trust_level").and_then(Value::as_str);
-    word.and_then(Trust::parse).unwrap_or(Trust::Full)
+/// To which agents a server is given: those of this level and of freer ones. Without a word to
+/// those alone that run as the person. None: nobody knows its word.
+pub(crate) fn level(config: &Config) -> Option<Trust> {
+    match config.get("trust_level") {
+        None | Some(Value::Null) => Some(Trust::Full),
+        Some(word) => word.as_str().and_then(Trust::parse),
+    }
 }
 
 /// What is wrong with a configuration; without a word of its values.
@@ -109,11 +111,6 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
         Kind::Http | Kind::Sse => place(config, &mut out),
         Kind::Other(None) => out.push("it has neither a `command` nor a `url`".to_owned()),
         Kind::Other(Some(_)) => out.push("its `type` is not known here".to_owned()),
-    }
-    let level = config.get("trust_level");
-    let known = level.is_none_or(|word| word.as_str().is_some_and(|w| Trust::parse(w).is_some()));
-    if !known {
-        out.push("its `trust_level` is not known here, which counts as `trusted`".to_owned());
     }
     out
 }
@@ -255,7 +252,6 @@ mod tests {
             (json!({ "url": "http://x", "headers": { "a": "b\r\nc: d" } }), "`headers`"),
             (json!({ "url": "http://x", "auth": "bearer" }), "Authorization"),
             (json!({ "url": "http://x", "auth": "basic" }), "`auth`"),
-            (json!({ "command": "a", "trust_level": "root" }), "`trust_level`"),
         ] {
             let said_of = problems(&config(bad.clone()));
             assert!(said_of.len() == 1 && said_of[0].contains(said), "{bad}: {said_of:?}");
@@ -282,16 +278,16 @@ mod tests {
     #[test]
     fn a_level_is_of_freer_agents_too() {
         for (word, is) in [
-            (json!(null), Trust::Full),
-            (json!("trusted"), Trust::Full),
-            (json!("who knows"), Trust::Full),
-            (json!(1), Trust::Full),
-            (json!("vault"), Trust::Vault),
-            (json!("untrusted"), Trust::Sandboxed),
-            (json!("Sandboxed"), Trust::Sandboxed),
+            (json!(null), Some(Trust::Full)),
+            (json!("trusted"), Some(Trust::Full)),
+            (json!("vault"), Some(Trust::Vault)),
+            (json!("untrusted"), Some(Trust::Sandboxed)),
+            (json!("Sandboxed"), Some(Trust::Sandboxed)),
+            (json!("who knows"), None),
+            (json!(1), None),
         ] {
             assert_eq!(level(&config(json!({ "trust_level": word.clone() }))), is, "{word}");
         }
-        assert_eq!(level(&Config::new()), Trust::Full);
+        assert_eq!(level(&Config::new()), Some(Trust::Full));
     }
 }

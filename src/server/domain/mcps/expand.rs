@@ -13,7 +13,7 @@ pub(crate) struct Expander<'a> {
     /// The values: each may be a secret.
     pub(crate) used: Vec<Secret>,
     /// The names that have none.
-    pub(crate) unset: BTreeSet<String>,
+    unset: BTreeSet<String>,
 }
 
 /// What stands between two plain pieces of text.
@@ -32,6 +32,12 @@ impl<'a> Expander<'a> {
     /// The same configuration with values; names of fields are no places for variables.
     pub(crate) fn config(&mut self, config: &Map<String, Value>) -> Map<String, Value> {
         config.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()
+    }
+
+    /// A sentence about the variables that have no value, if there are such.
+    pub(crate) fn without_value(&self) -> Option<String> {
+        let names: Vec<String> = self.unset.iter().map(|name| format!("`{name}`")).collect();
+        (!names.is_empty()).then(|| format!("there is no value for {}", names.join(", ")))
     }
 
     fn value(&mut self, value: &Value) -> Value {

@@ -13,7 +13,7 @@ use super::{Domain, DomainError};
 use crate::limits::{MCPS_ASKED_MAX, MCPS_MAX};
 use crate::vault::mcps::{Config, Mcps, McpsError, WRAPPER};
 use crate::vault::{Folder, Name};
-use config::{Kind, is_of_answers, is_shown, problems, scalar, told};
+use config::{Kind, is_of_answers, is_shown, level, problems, scalar, told};
 use expand::Expander;
 use mcp::{Limits, Place, Program, Report, Way};
 use serde_json::{Map, Value};
@@ -188,18 +188,17 @@ impl Domain {
         limits.whole = limits.whole.saturating_sub(begun.elapsed());
         let mut expander = Expander::new(&self.sources.environment);
         let expanded = expander.config(&config);
+        let unset = expander.without_value();
         let wrong = problems(&expanded);
         if !wrong.is_empty() {
-            return Ok(failed(&wrong.join("; "), None));
+            return Ok(failed(&wrong.join("; "), unset));
         }
         let secrets = secrets_of(&expanded, expander.used);
         let way = way(&expanded, self.vault());
         let mut report = Box::pin(mcp::ask(&way, &secrets, &limits)).await;
-        let unset: Vec<String> = expander.unset.into_iter().collect();
-        if let (Err(failed), false) = (&mut report.outcome, unset.is_empty()) {
-            let said = format!("there is no value for {}", unset.join(", "));
-            failed.hint =
-                Some(failed.hint.take().map_or(said.clone(), |hint| format!("{said}\n{hint}")));
+        if let Err(failed) = &mut report.outcome {
+            let hints: Vec<String> = unset.into_iter().chain(failed.hint.take()).collect();
+            failed.hint = (!hints.is_empty()).then(|| hints.join("\n"));
         }
         Ok(report)
     }
@@ -241,7 +240,15 @@ fn save(vault: &Folder, new: NewMcp, environment: &Environment) -> Result<McpSer
     for (name, value) in kept.into_iter().flatten().filter(|(name, _)| !is_shown(name)) {
         config.entry(name).or_insert(value);
     }
-    let wrong = problems(&Expander::new(environment).config(&config));
+    let mut expander = Expander::new(environment);
+    let mut wrong = problems(&expander.config(&config));
+    // A value that is still to come may make it right.
+    if expander.without_value().is_some() && !matches!(Kind::of(&config), Kind::Other(_)) {
+        wrong.clear();
+    }
+    if level(&config).is_none() {
+        wrong.push("its `trust_level` is not known here".to_owned());
+    }
     if !wrong.is_empty() {
         return Err(McpError::Invalid("config", wrong.join("; ")));
     }

@@ -30,6 +30,8 @@ pub(super) fn for_cli<'c>(
 ) -> ForCli {
     let mut turn = ForCli::default();
     let mut known: Vec<&str> = Vec::new();
+    // One whose level nobody knows has the fewest agents, not the most.
+    let level = |config| level(config).unwrap_or(Trust::Full);
     let of_vault = of_vault.map(|(name, config)| (name, config, level(config)));
     let of_plugins = of_plugins
         .iter()
@@ -65,8 +67,9 @@ fn server(
 ) -> Result<(Config, Option<String>), String> {
     let mut expander = Expander::new(environment);
     let mut config = expander.config(config);
-    let wrong = problems(&config);
+    let mut wrong = problems(&config);
     if !wrong.is_empty() {
+        wrong.extend(expander.without_value());
         return Err(wrong.join("; "));
     }
     let kind = Kind::of(&config);
@@ -86,9 +89,7 @@ fn server(
             _ => {}
         }
     }
-    let unset: Vec<String> = expander.unset.iter().map(|name| format!("`{name}`")).collect();
-    let said = format!("there is no value for {}", unset.join(", "));
-    Ok((config, (!unset.is_empty()).then_some(said)))
+    Ok((config, expander.without_value()))
 }
 
 fn as_text(value: &mut Value) {
@@ -150,7 +151,7 @@ mod tests {
     fn trap_t17_an_agent_gets_what_is_for_its_level_and_no_other_servers_secrets() {
         let file = json!({
             "mine": { "command": "a", "env": { "T": "${TOKEN}" } },
-            "odd": { "command": "a", "trust_level": "trusted" },
+            "odd": { "command": "a", "trust_level": "who knows" },
             "vault": { "command": "b", "trust_level": "vault" },
             "anyone": { "url": "http://x.test", "trust_level": "untrusted" },
             "boxed": { "command": "c", "trust_level": "sandboxed" },
@@ -182,18 +183,20 @@ mod tests {
     fn what_is_wrong_or_missing_is_said() {
         let file = json!({
             "broken": { "args": [] }, "ws": { "type": "ws" }, "good": { "command": "${NOT_SET}" },
+            "where": { "url": "${NOWHERE}/mcp" },
         });
         let plugins =
             json!({ "good": { "command": "plugin" }, "odd": 1, "more": { "command": "m" } });
-        let chosen = ["broken", "good", "more", "nobody"].map(str::to_owned).to_vec();
+        let chosen = ["broken", "good", "more", "where", "nobody"].map(str::to_owned).to_vec();
         let turn = put_together(&file, &plugins, &Chosen::Named(chosen), Trust::Full);
         assert_eq!(names(&turn), ["good", "more"]);
         assert_eq!(turn.servers["good"]["command"], "${NOT_SET}", "the vault's own");
         let said = turn.problems.join("\n");
-        assert_eq!(turn.problems.len(), 3, "{said}");
+        assert_eq!(turn.problems.len(), 4, "{said}");
         for part in [
             "`broken` is left out: it has neither",
             "no value for `NOT_SET`",
+            "URL; there is no value for `NOWHERE`",
             "no MCP server `nobody`",
         ] {
             assert!(said.contains(part), "{part}: {said}");
