@@ -1,8 +1,13 @@
 //! The command line as a person types it. Only shapes and help; what each command does is in
 //! the module of its name.
 
+mod kept;
 mod machine;
 
+pub(crate) use kept::{
+    AgentAct, KeptAct, KindArgs, McpAct, NewMcpArgs, NewSkillArgs, NewWorkspaceArgs, One,
+    PluginAct, SandboxAct, SkillAct, TrustArgs, WorkspaceAct,
+};
 pub(crate) use machine::{
     LogsArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
 };
@@ -61,6 +66,26 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// List the models there are
     Models(ModelsArgs),
+    /// List, show, make and remove workspaces
+    #[command(arg_required_else_help = true, mut_subcommands(kept::by_slug))]
+    Workspace(KindArgs<WorkspaceAct>),
+    /// List, show, make and remove agent definitions
+    #[command(arg_required_else_help = true)]
+    Agent(KindArgs<AgentAct>),
+    /// List, show, take in and remove skills
+    #[command(arg_required_else_help = true)]
+    Skill(KindArgs<SkillAct>),
+    /// List, show, install, update and remove plugins
+    #[command(arg_required_else_help = true, mut_subcommands(kept::by_slug))]
+    Plugin(KindArgs<PluginAct>),
+    /// List, show, put down, try and remove MCP servers
+    #[command(arg_required_else_help = true)]
+    Mcp(KindArgs<McpAct>),
+    /// Build the image of sandboxed agents, and say how it is
+    #[command(subcommand, arg_required_else_help = true)]
+    Sandbox(SandboxAct),
+    /// Trust a folder: agents then run its own hooks and tools
+    Trust(TrustArgs),
     /// Run, start, stop or restart the server
     #[command(arg_required_else_help = true)]
     Server(ServerArgs),

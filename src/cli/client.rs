@@ -46,8 +46,15 @@ pub(crate) struct Ask {
     method: Method,
     path: String,
     last_event_id: Option<String>,
-    body: Option<Vec<u8>>,
+    body: Option<Content>,
     patience: Duration,
+}
+
+/// What goes with a request.
+#[derive(Clone, Debug)]
+struct Content {
+    kind: String,
+    bytes: Vec<u8>,
 }
 
 impl Ask {
@@ -72,10 +79,35 @@ impl Ask {
         Ask { method: Method::POST, ..Ask::get(path) }
     }
 
+    /// `PUT` without a body.
+    pub(crate) fn put(path: impl Into<String>) -> Ask {
+        Ask { method: Method::PUT, ..Ask::get(path) }
+    }
+
     /// With this as JSON.
     pub(crate) fn json(self, body: &impl Serialize) -> Ask {
-        let body = serde_json::to_vec(body).expect("our own shapes are always JSON");
-        Ask { body: Some(body), ..self }
+        let bytes = serde_json::to_vec(body).expect("our own shapes are always JSON");
+        Ask { body: Some(Content { kind: "application/json".into(), bytes }), ..self }
+    }
+
+    /// With this as a file of that name in a form (RFC 7578; of a name WHATWG HTML §4.10.21.8).
+    pub(crate) fn file(self, name: &str, file: &[u8]) -> Ask {
+        let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+        // Between the parts stands a line that stands nowhere in the file.
+        let there = |line: &str| file.windows(line.len()).any(|piece| piece == line.as_bytes());
+        let mut lines = (0_u64..).map(|n| format!("-----parachute-{n}"));
+        let line = lines.find(|line| !there(line)).expect("a file holds not every number");
+        let mut bytes = format!(
+            "--{line}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        )
+        .into_bytes();
+        bytes.extend_from_slice(file);
+        bytes.extend_from_slice(format!("\r\n--{line}--\r\n").as_bytes());
+        Ask {
+            body: Some(Content { kind: format!("multipart/form-data; boundary={line}"), bytes }),
+            ..self
+        }
     }
 
     /// For the events after this one, if there is one.
@@ -158,10 +190,11 @@ impl Client {
         if let Some(event) = ask.last_event_id {
             request = request.header("last-event-id", event);
         }
-        if ask.body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        let mut body = Full::default();
+        if let Some(Content { kind, bytes }) = ask.body {
+            request = request.header(CONTENT_TYPE, kind);
+            body = Full::from(bytes);
         }
-        let body = Full::from(ask.body.unwrap_or_default());
         // Their name goes into the request, and `--server` may hold anything.
         request.body(body).map_err(|e| Fail::local(e.to_string(), "see --server"))
     }

@@ -13,7 +13,7 @@ pub(crate) mod exit {
     pub(crate) const FAILED: u8 = 1;
     /// The command line makes no sense.
     pub(crate) const USAGE: u8 = 2;
-    /// `status`: nothing serves.
+    /// `status`: nothing serves. `sandbox status`: there is no engine, or no image.
     pub(crate) const NOT_RUNNING: u8 = 3;
     /// No server, or no supervisor, answers (EX_UNAVAILABLE of sysexits.h).
     pub(crate) const NO_SERVER: u8 = 69;
@@ -81,6 +81,9 @@ pub(crate) enum Fail {
     /// What is logged cannot be followed any more.
     #[error("the log is not followed any further: {0}")]
     Unfollowed(String),
+    /// Whether an image was built was not heard.
+    #[error("the end of the build was not heard: {0}")]
+    Unbuilt(String),
     /// Something on this machine stands in the way.
     #[error("{what}")]
     Local {
@@ -110,7 +113,7 @@ impl Fail {
         match self {
             Fail::Usage { .. } => exit::USAGE,
             Fail::NoServer { .. } | Fail::Lost { .. } => exit::NO_SERVER,
-            Fail::Unheard(_) | Fail::Unfollowed(_) => exit::NO_SERVER,
+            Fail::Unheard(_) | Fail::Unfollowed(_) | Fail::Unbuilt(_) => exit::NO_SERVER,
             Fail::NotAllowed(_) => exit::NOT_ALLOWED,
             // Whoever read our output has seen enough; `parachute sessions | head` is no failure.
             Fail::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
@@ -131,6 +134,7 @@ impl Fail {
             Fail::Foreign { .. } => Some("another program may have the port; see --server"),
             Fail::Unheard(_) => Some("the turn may go on: see `parachute sessions`"),
             Fail::Unfollowed(_) => Some("see `parachute supervisor status`"),
+            Fail::Unbuilt(_) => Some("images are built while somebody listens: build it again"),
             Fail::Local { hint, .. } => hint.as_deref(),
             Fail::Refused { .. } | Fail::Output(_) => None,
         }
@@ -164,6 +168,7 @@ mod tests {
             (Fail::Lost { whom: &SUPERVISOR, place: text(), cause: text() }, 69),
             (Fail::Unheard(text()), 69),
             (Fail::Unfollowed(text()), 69),
+            (Fail::Unbuilt(text()), 69),
             (Fail::NotAllowed(text()), 77),
             (Fail::Refused { whom: &SERVER, status: 404, said: text() }, 1),
             (Fail::Foreign { place: text(), cause: text() }, 1),

@@ -10,13 +10,16 @@ mod client;
 mod config;
 mod fail;
 mod feed;
+mod given;
 mod install;
+mod kept;
 mod keys;
 mod logs;
 mod manager;
 mod models;
 mod place;
 mod reach;
+mod sandbox;
 mod service;
 mod sessions;
 mod sse;
@@ -24,6 +27,7 @@ mod status;
 mod suite;
 mod table;
 mod term;
+mod trust;
 
 use args::{Command, Common, Line, ServerArgs, SupervisorAct, SupervisorArgs};
 use clap::Parser;
@@ -72,6 +76,13 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         }
         Command::Logs(args) => drive(logs::run(reach::supervisor(common)?.0, args, verbose)),
         Command::Models(args) => drive(models::run(reach::supervisor(common)?.0, args)),
+        Command::Workspace(args) => drive(kept::workspaces::run(reach::server(common)?.0, args)),
+        Command::Agent(args) => drive(kept::agents::run(reach::server(common)?.0, args)),
+        Command::Skill(args) => drive(kept::skills::run(reach::server(common)?.0, args)),
+        Command::Plugin(args) => drive(kept::plugins::run(reach::server(common)?.0, args)),
+        Command::Mcp(args) => drive(kept::mcps::run(reach::server(common)?.0, args)),
+        Command::Sandbox(act) => drive(sandbox::run(reach::server(common)?.0, *act)),
+        Command::Trust(args) => drive(trust::run(reach::server(common)?.0, args)),
         Command::Config(command) => config::run(common, command),
         Command::Keys(command) => keys::run(common, command),
         Command::Server(ServerArgs { foreground: true, act: None }) => {

@@ -78,7 +78,7 @@ pub(crate) fn settings(common: &Common) -> Result<Loaded, Fail> {
     let lost = |e| Fail::local(format!("the current directory is gone: {e}"), "go to another one");
     let mut sources = Sources::of_process(None).map_err(lost)?;
     if let Some(vault) = &common.vault {
-        let vault = absolute(vault)?;
+        let vault = absolute("--vault", vault)?;
         sources.environment.insert(VAULT.into(), vault);
     }
     Ok(load(&sources))
@@ -98,12 +98,13 @@ pub(crate) fn vault(loaded: &Loaded) -> Result<&Path, Fail> {
 /// The variable that stands above all that say where the vault is.
 pub(crate) const VAULT: &str = "PARACHUTE_VAULT_PATH";
 
-/// The path of `--vault`, for others than us.
-pub(crate) fn absolute(vault: &Path) -> Result<String, Fail> {
-    let path = std::path::absolute(vault)
-        .map_err(|e| Fail::usage(format!("--vault {}: {e}", vault.display()), "name a folder"))?;
-    let text = path.into_os_string().into_string();
-    text.map_err(|_| Fail::usage("--vault is not UTF-8", "name another folder"))
+/// A path of the command line, said by `what`, for others than us, who do not know where the
+/// person is. Without a slash at its end.
+pub(crate) fn absolute(what: &str, path: &Path) -> Result<String, Fail> {
+    let absolute = std::path::absolute(path)
+        .map_err(|e| Fail::usage(format!("{what} {}: {e}", path.display()), "name a folder"))?;
+    let text = absolute.components().collect::<PathBuf>().into_os_string().into_string();
+    text.map_err(|_| Fail::usage(format!("{what} is not UTF-8"), "name another folder"))
 }
 
 /// A variable that is set and not empty.

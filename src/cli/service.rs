@@ -24,7 +24,7 @@ pub(crate) fn become_it(program: &Program, vault: Option<&Path>) -> Fail {
     let file = beside_us(program).unwrap_or_else(|| program.file.into());
     #[allow(clippy::disallowed_methods, reason = "no child: this very process becomes the other")]
     let mut command = Command::new(&file);
-    match vault.map(reach::absolute) {
+    match vault.map(|vault| reach::absolute("--vault", vault)) {
         None => {}
         Some(Ok(vault)) => _ = command.env(reach::VAULT, vault),
         Some(Err(fail)) => return fail,

@@ -5,11 +5,10 @@ use crate::args::{ListArgs, OneSession, SessionAct, SessionsArgs};
 use crate::client::{Ask, Client};
 use crate::fail::{Fail, exit};
 use crate::table::{Table, ago, pairs};
-use crate::term::{Ink, plain, print, print_json, width};
+use crate::term::{Ink, plain, print, print_json, tell, width};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::io;
 use wire::Timestamp;
 use wire::session::{Session, SessionWithMessages};
 
@@ -27,15 +26,15 @@ pub(crate) async fn run(client: Client, args: &SessionsArgs) -> Result<u8, Fail>
         Some(SessionAct::Show(one)) => show(&client, one, args.json).await?,
         Some(SessionAct::Delete(one)) => {
             let answer = client.ask(Ask::delete(format!("/api/chat/{}", one.id)));
-            changed(one, "deleted", &answer.await?, args.json)?;
+            tell(&format!("{} deleted", one.id), &answer.await?, args.json)?;
         }
         Some(SessionAct::Archive(one)) => {
             let answer = client.ask(Ask::post(format!("/api/chat/{}/archive", one.id)));
-            changed(one, "archived", &answer.await?, args.json)?;
+            tell(&format!("{} archived", one.id), &answer.await?, args.json)?;
         }
         Some(SessionAct::Unarchive(one)) => {
             let answer = client.ask(Ask::post(format!("/api/chat/{}/unarchive", one.id)));
-            changed(one, "brought back", &answer.await?, args.json)?;
+            tell(&format!("{} brought back", one.id), &answer.await?, args.json)?;
         }
     }
     Ok(exit::DONE)
@@ -119,11 +118,4 @@ async fn show(client: &Client, one: &OneSession, json: bool) -> Result<(), Fail>
         shown += &format!("\n{}\n{}\n", ink.bold(&head), plain(message.content.trim_end()));
     }
     Ok(print(&shown)?)
-}
-
-fn changed(one: &OneSession, done: &str, answer: &Value, json: bool) -> io::Result<()> {
-    match json {
-        true => print_json(answer),
-        false => print(&format!("{} {done}\n", one.id)),
-    }
 }

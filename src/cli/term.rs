@@ -106,6 +106,14 @@ pub(crate) fn print_json(value: &Value) -> io::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
+/// Says what was done, in one line, or the whole answer as JSON.
+pub(crate) fn tell(said: &str, answer: &Value, json: bool) -> io::Result<()> {
+    match json {
+        true => print_json(answer),
+        false => print(&format!("{}\n", line(said))),
+    }
+}
+
 /// Resolves when nobody reads standard output any more; never, where that cannot be known, as of
 /// a file. A thread waits for it, and ends with the program: the descriptor is shared with other
 /// programs, so it cannot be made one that does not block.

@@ -11,13 +11,13 @@ use crate::args::ChatArgs;
 use crate::client::{Ask as Request, Client};
 use crate::fail::{Fail, exit};
 use crate::feed::{self, Feed, News};
-use crate::term;
+use crate::{given, reach, term};
 use ask::{Ask, Step};
 use serde::Deserialize;
 use serde_json::Value;
 use show::{Look, Screen};
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Read, Stderr, Stdout, stderr, stdin, stdout};
+use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,8 +25,6 @@ use typed::Typed;
 use wire::chat::ChatBody;
 use wire::{ChatEvent, SessionId};
 
-/// Largest message read from standard input, in bytes; the server's own limit is lower.
-const MESSAGE_BYTES_MAX: u64 = 4 << 20;
 /// Most requests of the agent kept for a person; the server keeps 100.
 const ASKS_MAX: usize = 100;
 /// How often an answer or an abort is sent where no server takes it.
@@ -75,7 +73,7 @@ pub(crate) async fn run(client: Client, args: &ChatArgs, verbose: bool) -> Resul
 
 fn body(args: &ChatArgs) -> Result<ChatBody, Fail> {
     let directory = match &args.dir {
-        Some(dir) => Some(directory(dir)?),
+        Some(dir) => Some(reach::absolute("--dir", dir)?),
         None => None,
     };
     Ok(ChatBody {
@@ -89,39 +87,18 @@ fn body(args: &ChatArgs) -> Result<ChatBody, Fail> {
     })
 }
 
-/// A relative path is relative to where the person is, as everywhere at a command line; the
-/// server does not know where that is.
-fn directory(dir: &std::path::Path) -> Result<String, Fail> {
-    let absolute = std::path::absolute(dir)
-        .map_err(|e| Fail::usage(format!("--dir {}: {e}", dir.display()), "name a folder"))?;
-    let text = absolute.into_os_string().into_string();
-    text.map_err(|_| Fail::usage("--dir holds a path that is not UTF-8", "name another folder"))
-}
-
 fn message(args: &ChatArgs) -> Result<String, Fail> {
     let hint = "as in parachute chat \"What is new?\", or pipe the text into it";
     let text = match args.message.as_deref() {
-        Some("-") => piped()?,
+        Some("-") => given::piped("the message")?,
         Some(text) => text.to_owned(),
         None if stdin().is_terminal() => return Err(Fail::usage("there is no message", hint)),
-        None => piped()?,
+        None => given::piped("the message")?,
     };
     if text.trim().is_empty() {
         return Err(Fail::usage("the message is empty", hint));
     }
     Ok(text)
-}
-
-fn piped() -> Result<String, Fail> {
-    let mut text = Vec::new();
-    let read = stdin().lock().take(MESSAGE_BYTES_MAX + 1).read_to_end(&mut text);
-    let whole = |e| Fail::local(format!("cannot read the message: {e}"), "give it as an argument");
-    if read.map_err(whole)? as u64 > MESSAGE_BYTES_MAX {
-        let said = format!("the message is longer than {} MiB", MESSAGE_BYTES_MAX >> 20);
-        return Err(Fail::usage(said, "put it into a file of the vault and name that"));
-    }
-    let unfit = |_| Fail::usage("the message is not UTF-8", "convert it, for example with iconv");
-    String::from_utf8(text).map_err(unfit)
 }
 
 /// Ctrl-C before the server answered: a turn that it took up nevertheless is stopped where its

@@ -81,7 +81,7 @@ impl Here {
         let server = Server { kind, folder: &folder };
         let bin = lasting(kind, &programs()?)?;
         let vault = match &common.vault {
-            Some(vault) => PathBuf::from(reach::absolute(vault)?),
+            Some(vault) => PathBuf::from(reach::absolute("--vault", vault)?),
             None => match server.was("VAULT_PATH") {
                 Some(vault) => vault.into(),
                 None => usual_vault(common, &dirs.home)?,

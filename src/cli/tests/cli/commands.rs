@@ -17,7 +17,7 @@ fn stored(id: &str, used: &str, archived: bool, title: &str) -> Value {
         "ofALaterServer": 1})
 }
 
-fn json_of(ran: &Ran) -> Value {
+pub(crate) fn json_of(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {ran:?}"))
 }
 
@@ -56,12 +56,55 @@ fn every_command_has_help() {
         "keys create",
         "keys list",
         "keys revoke",
+        "workspace",
+        "workspace list",
+        "workspace show",
+        "workspace remove",
+        "workspace add",
+        "agent",
+        "agent list",
+        "agent show",
+        "agent remove",
+        "agent add",
+        "skill",
+        "skill list",
+        "skill show",
+        "skill remove",
+        "skill add",
+        "plugin",
+        "plugin list",
+        "plugin show",
+        "plugin remove",
+        "plugin add",
+        "plugin update",
+        "plugin check",
+        "mcp",
+        "mcp list",
+        "mcp show",
+        "mcp remove",
+        "mcp add",
+        "mcp test",
+        "mcp tools",
+        "sandbox",
+        "sandbox build",
+        "sandbox status",
+        "trust",
     ] {
         let mut args: Vec<&str> = command.split_whitespace().collect();
         args.push("--help");
         let ran = house.run(&args);
         assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{command}");
         assert!(ran.out.contains("Usage: parachute"), "{command}: {}", ran.out);
+    }
+    for (act, called) in [
+        ("workspace show", "<SLUG>"),
+        ("workspace add", "<NAME>"),
+        ("plugin update", "<SLUG>"),
+        ("skill remove", "<NAME>"),
+    ] {
+        let args: Vec<&str> = act.split(' ').chain(["--help"]).collect();
+        let ran = house.run(&args);
+        assert!(ran.out.contains(&format!("Usage: parachute {act} [OPTIONS] {called}")), "{ran:?}");
     }
     let version = house.run(&["--version"]);
     assert_eq!(version.out, concat!("parachute ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -86,6 +129,22 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
         &["logs", "-n", "5001"],
         &["logs", "-f", "--until", "now"],
         &["logs", "--session", "../x"],
+        &["workspace", "show"],
+        &["workspace", "show", ""],
+        &["workspace", "add", "x", "--trust", "much"],
+        &["agent", "add", "x"],
+        &["agent", "add", "x", "--prompt", " "],
+        &["agent", "add", "x", "--prompt", "-"],
+        &["skill", "add", "x.txt"],
+        &["skill", "add", "folder/SKILL.md"],
+        &["plugin", "add"],
+        &["mcp", "add", "x"],
+        &["mcp", "add", "x", "npx"],
+        &["mcp", "add", "x", "--url", "https://x", "--", "npx"],
+        &["sandbox", "burn"],
+        &["trust", "--list", "."],
+        &["trust", "--list", "--remove", "."],
+        &["trust", "--remove", "a", "b"],
     ] {
         let ran = house.run(args);
         assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{args:?}: {ran:?}");
@@ -94,7 +153,17 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
     let mut command = house.command(&["logs"]);
     let ran: Ran = command.env("SUPERVISOR_PORT", "0").output().unwrap().into();
     assert_eq!(ran.status, Some(2), "{ran:?}");
-    for args in [&[][..], &["server"], &["supervisor"]] {
+    for args in [
+        &[][..],
+        &["server"],
+        &["supervisor"],
+        &["workspace"],
+        &["agent"],
+        &["skill"],
+        &["plugin"],
+        &["mcp"],
+        &["sandbox"],
+    ] {
         let ran = house.run(args);
         assert_eq!(ran.status, Some(2), "{args:?}");
         assert!(ran.err.contains("Usage: parachute"), "{args:?}: {ran:?}");

@@ -25,6 +25,10 @@ pub(crate) struct Heard {
     pub(crate) line: String,
     /// As JSON; null without one.
     pub(crate) body: Value,
+    /// As it came.
+    pub(crate) bytes: Bytes,
+    /// `Content-Type`.
+    pub(crate) kind: Option<String>,
     /// `Last-Event-ID`.
     pub(crate) after: Option<String>,
     /// `X-API-Key`.
@@ -134,6 +138,8 @@ async fn answer(
     let heard = Heard {
         line: format!("{} {}", head.method, head.uri),
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        bytes: body,
+        kind: header("content-type"),
         after: header("last-event-id"),
         key: header("x-api-key"),
     };
