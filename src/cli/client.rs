@@ -282,7 +282,8 @@ fn refusal(whom: &'static Program, status: StatusCode, body: &[u8]) -> Fail {
         }
     };
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fail::NotAllowed(said),
+        StatusCode::UNAUTHORIZED => Fail::NotAllowed(said),
+        StatusCode::FORBIDDEN => Fail::Forbidden(said),
         _ => Fail::Refused { whom, status: status.as_u16(), said },
     }
 }

@@ -17,7 +17,7 @@ pub(crate) mod exit {
     pub(crate) const NOT_RUNNING: u8 = 3;
     /// No server, or no supervisor, answers (EX_UNAVAILABLE of sysexits.h).
     pub(crate) const NO_SERVER: u8 = 69;
-    /// The server wants a key (EX_NOPERM of sysexits.h).
+    /// The server wants a key, or lets nobody do it (EX_NOPERM of sysexits.h).
     pub(crate) const NOT_ALLOWED: u8 = 77;
     /// The turn was aborted (128 + SIGINT, as shells have it).
     pub(crate) const ABORTED: u8 = 130;
@@ -54,9 +54,12 @@ pub(crate) enum Fail {
         /// What happened to the connection.
         cause: String,
     },
-    /// 401 or 403.
+    /// 401.
     #[error("the server does not allow it: {0}")]
     NotAllowed(String),
+    /// 403: a key does not help.
+    #[error("the server does not allow it: {0}")]
+    Forbidden(String),
     /// Any other status that is not 2xx.
     #[error("{said} (the {whom} answered {status})")]
     Refused {
@@ -114,7 +117,7 @@ impl Fail {
             Fail::Usage { .. } => exit::USAGE,
             Fail::NoServer { .. } | Fail::Lost { .. } => exit::NO_SERVER,
             Fail::Unheard(_) | Fail::Unfollowed(_) | Fail::Unbuilt(_) => exit::NO_SERVER,
-            Fail::NotAllowed(_) => exit::NOT_ALLOWED,
+            Fail::NotAllowed(_) | Fail::Forbidden(_) => exit::NOT_ALLOWED,
             // Whoever read our output has seen enough; `parachute sessions | head` is no failure.
             Fail::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             _ => exit::FAILED,
@@ -136,7 +139,7 @@ impl Fail {
             Fail::Unfollowed(_) => Some("see `parachute supervisor status`"),
             Fail::Unbuilt(_) => Some("images are built while somebody listens: build it again"),
             Fail::Local { hint, .. } => hint.as_deref(),
-            Fail::Refused { .. } | Fail::Output(_) => None,
+            Fail::Refused { .. } | Fail::Forbidden(_) | Fail::Output(_) => None,
         }
     }
 
@@ -170,6 +173,7 @@ mod tests {
             (Fail::Unfollowed(text()), 69),
             (Fail::Unbuilt(text()), 69),
             (Fail::NotAllowed(text()), 77),
+            (Fail::Forbidden(text()), 77),
             (Fail::Refused { whom: &SERVER, status: 404, said: text() }, 1),
             (Fail::Foreign { place: text(), cause: text() }, 1),
             (Fail::local("a", "b"), 1),

@@ -89,7 +89,7 @@ async fn test(client: &Client, one: &One, json: bool) -> Result<u8, Fail> {
         ask::<McpServer>(client, Ask::post(door::<McpServer>(&one.name) + "/test")).await?;
     let tested: McpTested = client.shape(answer.clone())?;
     if !json && tested.status == McpVerdict::Error {
-        return Err(failed(tested.error, tested.hint));
+        return Err(failed(&tested.name, tested.error, tested.hint));
     }
     tell(&format!("{}: {}", tested.name, tested.message.unwrap_or_default()), &answer, json)?;
     Ok(status(tested.status == McpVerdict::Ok))
@@ -104,7 +104,7 @@ async fn tools(client: &Client, one: &One, json: bool) -> Result<u8, Fail> {
     }
     let found: McpTools = client.shape(answer)?;
     if found.error.is_some() {
-        return Err(failed(found.error, found.hint));
+        return Err(failed(&found.name, found.error, found.hint));
     }
     let mut table = Table::new(&["NAME", "DESCRIPTION"]);
     for tool in found.tools {
@@ -118,6 +118,7 @@ fn status(good: bool) -> u8 {
     if good { exit::DONE } else { exit::FAILED }
 }
 
-fn failed(error: Option<String>, hint: Option<String>) -> Fail {
-    Fail::Local { what: error.unwrap_or_else(|| "it does not answer".into()), hint }
+fn failed(name: &str, error: Option<String>, hint: Option<String>) -> Fail {
+    let error = error.unwrap_or_else(|| "it does not answer".into());
+    Fail::Local { what: format!("{name}: {error}"), hint }
 }

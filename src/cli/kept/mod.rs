@@ -57,16 +57,16 @@ fn door<T: Kept>(name: &str) -> String {
 async fn run<T: Kept>(client: &Client, act: &KeptAct, json: bool) -> Result<(), Fail> {
     match act {
         KeptAct::List => list::<T>(client, json).await,
-        KeptAct::Show(one) => {
-            let answer = ask::<T>(client, Ask::get(door::<T>(&one.name))).await?;
+        KeptAct::Show(named) => {
+            let answer = one::<T>(client, Ask::get(door::<T>(&named.name))).await?;
             if json {
                 return Ok(print_json(&answer)?);
             }
             Ok(print(&shown(&T::sheet(client.shape(answer)?), Ink::out()))?)
         }
-        KeptAct::Remove(one) => {
-            let answer = ask::<T>(client, Ask::delete(door::<T>(&one.name))).await?;
-            Ok(tell(&format!("{} removed", one.name), &answer, json)?)
+        KeptAct::Remove(named) => {
+            let answer = one::<T>(client, Ask::delete(door::<T>(&named.name))).await?;
+            Ok(tell(&format!("{} removed", named.name), &answer, json)?)
         }
     }
 }
@@ -102,21 +102,28 @@ async fn change<T: Kept, Made: DeserializeOwned>(
     Ok(tell(&said(made), &answer, json)?)
 }
 
+/// Asks for one, or for its end: nothing but its name can be wrong.
+async fn one<T: Kept>(client: &Client, asked: Ask) -> Result<Value, Fail> {
+    ask::<T>(client, asked).await.map_err(|fail| match fail {
+        Fail::Refused { status: 400, .. } => unknown::<T>(&fail),
+        fail => fail,
+    })
+}
+
 /// Asks about one; a refusal says what to do next.
 async fn ask<T: Kept>(client: &Client, ask: Ask) -> Result<Value, Fail> {
-    client.ask(ask).await.map_err(|fail| {
-        let noun = T::NOUN;
-        match fail {
-            Fail::Refused { status: 404, .. } => {
-                Fail::local(fail.to_string(), format!("`parachute {noun} list` shows them all"))
-            }
-            Fail::Refused { status: 409, .. } => {
-                let hint = format!("choose another name, or see `parachute {noun} remove --help`");
-                Fail::local(fail.to_string(), hint)
-            }
-            fail => fail,
+    client.ask(ask).await.map_err(|fail| match fail {
+        Fail::Refused { status: 404, .. } => unknown::<T>(&fail),
+        Fail::Refused { status: 409, .. } => {
+            let hint = format!("choose another name, or see `parachute {} remove --help`", T::NOUN);
+            Fail::local(fail.to_string(), hint)
         }
+        fail => fail,
     })
+}
+
+fn unknown<T: Kept>(fail: &Fail) -> Fail {
+    Fail::local(fail.to_string(), format!("`parachute {} list` shows them all", T::NOUN))
 }
 
 fn shown(sheet: &Sheet, ink: Ink) -> String {

@@ -7,7 +7,6 @@ use crate::args::{KindArgs, NewSkillArgs, SkillAct};
 use crate::client::{Ask, Client};
 use crate::fail::{Fail, exit};
 use crate::given;
-use crate::table::memory;
 use std::io::{Cursor, Write};
 use wire::skill::{Skill, SkillMade};
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -27,9 +26,8 @@ impl Kept for Skill {
     }
 
     fn sheet(skill: Skill) -> Sheet {
-        let file = |name: &str, size| format!("{name} ({})", memory(size));
         let files = skill.files.unwrap_or_default();
-        let files: Vec<_> = files.iter().map(|found| file(&found.name, found.size)).collect();
+        let files: Vec<String> = files.into_iter().map(|file| file.name).collect();
         let facts = vec![
             ("skill", skill.name),
             ("about", skill.description),

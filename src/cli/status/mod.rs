@@ -52,5 +52,6 @@ fn is_absence(fail: &Fail) -> bool {
 
 /// A server that was named lets nobody through to one, or not us.
 fn is_no_door(fail: &Fail) -> bool {
-    matches!(fail, Fail::Refused { status: 404 | 503, .. } | Fail::NotAllowed(_))
+    let refused = matches!(fail, Fail::Refused { status: 404 | 503, .. });
+    refused || matches!(fail, Fail::NotAllowed(_) | Fail::Forbidden(_))
 }

@@ -101,7 +101,7 @@ fn each_kind_is_listed_shown_and_removed() {
             "../x",
             "NAME  VERSION  DESCRIPTION\npack  1.2.0    How to pack\n",
             "skill    ../x\nabout    How to pack\nversion  1.2.0\nfrom     custom\n\
-             written  2026-01-01T10:00:00Z\ntools    Read\nfiles    SKILL.md (2 KiB)\n\n\
+             written  2026-01-01T10:00:00Z\ntools    Read\nfiles    SKILL.md\n\n\
              # Pack\n\nLittle.\n",
         ),
         (
@@ -161,6 +161,22 @@ fn what_is_not_there_is_said_with_what_to_do_next() {
         let said = format!("hint: choose another name, or see `parachute {} remove", args[0]);
         assert!(ran.err.contains(&said), "{ran:?}");
     }
+}
+
+#[test]
+fn a_name_that_is_none_and_what_nobody_may_remove_are_told_apart() {
+    let house = House::new();
+    let _stub = house.serve(|heard, _| match heard.line.starts_with("DELETE") {
+        true => Answer::Json(403, json!({"detail": "'vault-agent' is built in"})),
+        false => Answer::Json(400, json!({"detail": "Invalid workspace slug"})),
+    });
+    let ran = house.run(&["workspace", "show", "The trip"]);
+    let said = "parachute: Invalid workspace slug (the server answered 400)\n  \
+                hint: `parachute workspace list` shows them all\n";
+    assert_eq!((ran.err.as_str(), ran.status), (said, Some(1)));
+    let ran = house.run(&["agent", "remove", "vault-agent"]);
+    let said = "parachute: the server does not allow it: 'vault-agent' is built in\n";
+    assert_eq!((ran.err.as_str(), ran.status), (said, Some(77)), "a key does not help");
 }
 
 #[test]
@@ -346,12 +362,12 @@ fn an_mcp_server_is_tried_and_its_tools_are_listed() {
     let said = "good: files speaks MCP 2025-06-18; its tools: 1\n";
     assert_eq!((ran.out.as_str(), ran.status), (said, Some(0)), "{ran:?}");
     let ran = house.run(&["mcp", "test", "bad"]);
-    let said = "parachute: npx was not found\n  hint: install it\n";
+    let said = "parachute: bad: npx was not found\n  hint: install it\n";
     assert_eq!((ran.err.as_str(), ran.out.as_str(), ran.status), (said, "", Some(1)));
     let ran = house.run(&["mcp", "tools", "good"]);
     assert_eq!(ran.out, "NAME   DESCRIPTION\nread   Reads a file\nwrite\n");
     let ran = house.run(&["mcp", "tools", "bad"]);
-    assert_eq!((ran.err.as_str(), ran.status), ("parachute: npx was not found\n", Some(1)));
+    assert_eq!((ran.err.as_str(), ran.status), ("parachute: bad: npx was not found\n", Some(1)));
     for (act, field, value) in
         [("test", "status", json!("error")), ("tools", "error", json!("npx was not found"))]
     {
