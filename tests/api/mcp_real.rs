@@ -1,7 +1,7 @@
-//! A real MCP server, the protocol's own reference, over each of its transports; where
-//! scripts/test provides it.
+//! A real MCP server, the protocol's own reference, over each of its transports; and the real
+//! CLI with the vault's servers. Where scripts/test provides them.
 
-use parachute_tests::{Caller, Home, RealMcp, real_mcp};
+use parachute_tests::{Caller, Home, RealMcp, ScriptedMcp, eventually, program, real_mcp};
 use serde_json::{Value, json};
 
 /// Has a server tried, and says in which revision it spoke.
@@ -39,4 +39,47 @@ async fn the_reference_server_works_over_each_of_its_transports() {
     let tested = caller.post("/api/mcps/wrong/test", &json!({})).await.json();
     assert_eq!(tested["status"], "error", "{tested}");
     assert!(tested["hint"].as_str().is_some_and(|hint| hint.contains("`sse`")), "{tested}");
+}
+
+#[tokio::test]
+async fn the_real_cli_gets_the_vaults_servers_and_speaks_with_them() {
+    let Some(mut home) = Home::real() else { return };
+    home.set("A_TOKEN", "very-private");
+    let notes = home.path("notes");
+    let noting = ["--notes", notes.to_str().expect("text")];
+    let http = ScriptedMcp::start(&[&noting[..], &["--token", "very-private"]].concat());
+    let file = json!({ "mcpServers": {
+        "local": { "command": program("scripted-mcp"), "args": noting, "_mine": true },
+        "remote": {
+            "type": "streamable-http", "url": http.url, "auth": "bearer", "trust_level": "untrusted",
+            "headers": { "Authorization": "Bearer ${A_TOKEN}" },
+        },
+        "broken": { "args": [] },
+    } });
+    std::fs::write(home.vault().join(".mcp.json"), file.to_string()).expect("written");
+    let server = home.server().await;
+    let body = json!({ "message": "hello" });
+    let turn = server.local().chat("text=delta", &body).await.whole().await;
+    let of_kind = |kind: &str| {
+        let events = turn.events.iter().map(|(_, event)| event);
+        events.filter(|event| event["type"] == kind).cloned().collect::<Vec<_>>()
+    };
+    let init = of_kind("init").pop().expect("it began");
+    let servers = init["mcpServers"].as_array().expect("a list");
+    let mut names: Vec<&str> = servers.iter().filter_map(|s| s["name"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["local", "remote"], "{init}");
+    // It does not wait for one that takes long.
+    let well = |server: &Value| matches!(server["status"].as_str(), Some("connected" | "pending"));
+    assert!(servers.iter().all(well), "{init}");
+    eventually("both are spoken with", async || {
+        let noted = std::fs::read_to_string(&notes).unwrap_or_default();
+        let shown = noted.contains("\"authorization\":\"Bearer very-private\"");
+        (shown && noted.matches("\"pid\"").count() == 2).then_some(())
+    })
+    .await;
+    let warned = format!("{:?}", of_kind("warning"));
+    assert!(warned.contains("`broken` is left out"), "{warned}");
+    let events = format!("{:?}", turn.events);
+    assert!(!events.contains("very-private"), "{events}");
 }
