@@ -51,7 +51,8 @@ async fn the_real_cli_gets_the_vaults_servers_and_speaks_with_them() {
     let file = json!({ "mcpServers": {
         "local": { "command": program("scripted-mcp"), "args": noting, "_mine": true },
         "remote": {
-            "type": "streamable-http", "url": http.url, "auth": "bearer", "trust_level": "untrusted",
+            "type": "streamable-http", "url": http.url, "auth": "bearer",
+            "trust_level": "untrusted",
             "headers": { "Authorization": "Bearer ${A_TOKEN}" },
         },
         "broken": { "args": [] },
