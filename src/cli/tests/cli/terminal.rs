@@ -1,4 +1,4 @@
-//! `parachute chat` with a person at a terminal, which is a pseudo-terminal here.
+//! A person at a terminal, which is a pseudo-terminal here: `parachute chat`, and colours.
 
 use crate::run::{House, Running, SESSION, done, event, session};
 use crate::stub::{Answer, Piece};
@@ -104,4 +104,21 @@ fn a_request_that_is_settled_elsewhere_is_not_asked_for_any_more() {
     assert!(seen.contains("that is settled already"), "{seen}");
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     assert_eq!(stub.heard().len(), 1);
+}
+
+#[test]
+fn a_list_has_colours_on_a_terminal_that_wants_them() {
+    let house = House::new();
+    let _stub = house.serve(|_, _| Answer::Json(200, json!({"skills": []})));
+    for (variable, shown) in
+        [("X", "\u{1b}[2mNAME  VERSION  DESCRIPTION\u{1b}[0m\r\n"), ("NO_COLOR", "DESCRIPTION\r\n")]
+    {
+        let (mut ours, theirs) = terminal();
+        let mut command = house.command(&["skill", "list"]);
+        command.env(variable, "1").stdout(theirs);
+        let mut running = Running(command.spawn().unwrap());
+        let seen = see(&mut ours, shown);
+        assert_eq!(seen.contains('\u{1b}'), variable == "X", "{seen:?}");
+        assert_eq!(running.0.wait().unwrap().code(), Some(0));
+    }
 }
