@@ -58,6 +58,17 @@ async fn what_was_added_through_the_api_is_there_in_a_turn() {
     let used = turn(&lab, body).await;
     assert_eq!(results(&used).len(), 1, "{:?}", used.heard.others);
     systemctl(&["stop", &agent_unit(&stream.session())]).await;
+    // Confined it has the same but for tools that nobody said are for such agents.
+    let mut body = ask("What have you", "echo", json!({}));
+    body["trustLevel"] = "vault".into();
+    let confined = turn(&lab, body).await;
+    let init = ready(&confined);
+    let skills = names(&init["skills"]);
+    assert!(skills.iter().any(|name| name.ends_with("tidying")), "{skills:?}");
+    assert!(skills.iter().any(|name| name.ends_with("sorting")), "{skills:?}");
+    assert!(names(&init["agents"]).contains(&"proofreader".to_owned()), "{init}");
+    assert_eq!(init["mcpServers"], json!([]));
+    systemctl(&["stop", &agent_unit(&confined.session())]).await;
 }
 
 #[tokio::test]
