@@ -240,13 +240,16 @@ async fn traps_t2_t5_and_t6_addresses_and_slugs_that_are_none_are_refused() {
     assert_eq!(tree(&home.path("vault/.parachute")), before);
 }
 
+/// Names and contents of files, or contents and names of links.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn a_repository_that_is_no_plugin_leaves_nothing() {
     let home = Home::new();
     let server = home.server().await;
     let zeros = "0".repeat(70 << 20);
     let manifest = (".claude-plugin/plugin.json", MANIFEST);
-    let cases: [(&str, &[(&str, &str)], &[(&str, &str)]); 8] = [
+    let cases: [(&str, Pairs<'_>, Pairs<'_>); 8] = [
         ("nothing", &[], &[]),
         ("no manifest", &[("readme.md", "x")], &[]),
         ("a list", &[(".claude-plugin/plugin.json", "[]")], &[]),
