@@ -257,6 +257,40 @@ fn nothing_names_one_machine() {
     no(&faults, "no path of one machine");
 }
 
+// ------------------------------------------------------------ the predecessor's traps
+
+/// What is wrong with a line's third part: tests, a later part, or none.
+fn not_shown(shown: &str) -> Vec<String> {
+    let later = shown.strip_prefix("later: ").is_some_and(|part| !part.is_empty());
+    let tests = shown.split(", ").filter(|_| shown != "none" && !later);
+    let exists = |test: &&str| {
+        test.split_once("::").is_some_and(|(path, name)| {
+            let text = fs::read_to_string(top().join(path)).unwrap_or_default();
+            text.contains(&format!("fn {name}("))
+        })
+    };
+    tests.filter(|test| !exists(test)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_trap_is_listed_once_with_tests_that_exist() {
+    let plain = (1..=80).map(|number| number.to_string());
+    let more = (1..=25).chain(46..=78).map(|number| format!("T-{number}"));
+    let text = fs::read_to_string(top().join("tests/traps.txt")).expect("the list of traps");
+    let (mut numbers, mut faults) = (Vec::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let parts: Vec<&str> = line.split(" | ").collect();
+        let [number, better, shown] = parts[..] else { panic!("not three parts: {line}") };
+        numbers.push(number.to_owned());
+        if better.split_whitespace().count() > 12 || line.chars().count() > 160 {
+            faults.push(format!("{number}: too long"));
+        }
+        faults.extend(not_shown(shown).iter().map(|test| format!("{number}: no test {test}")));
+    }
+    no(&faults, "a trap's line is short, and its tests exist");
+    assert_eq!(numbers, plain.chain(more).collect::<Vec<_>>(), "each trap once, in order");
+}
+
 // ------------------------------------------------------------ this file's own means
 
 #[test]
