@@ -32,8 +32,11 @@ pub(crate) const RESERVE_BYTES: u64 = 64 * 1024;
 /// more.
 pub(crate) const ATTACHED_BYTES_MAX: u64 = 20 * 1024 * 1024;
 pub(crate) const IMAGE_BYTES_MAX: u64 = 5 * 1024 * 1024;
-/// How often is looked whether a container has met a limit.
-pub(crate) const LIMITS_PAUSE: Duration = Duration::from_secs(1);
+/// How often is looked whether a container has met a limit, and how often for a while after it
+/// has said something.
+pub(crate) const LIMITS_PAUSE: Duration = Duration::from_secs(2);
+pub(crate) const LIMITS_PAUSE_BUSY: Duration = Duration::from_millis(50);
+pub(crate) const LIMITS_BUSY: Duration = Duration::from_secs(60);
 /// For the engine to take a container away when the agent leaves.
 pub(crate) const CONTAINER_GONE: Duration = Duration::from_secs(15);
 /// Signals to a container that wait to be sent.

@@ -259,7 +259,7 @@ impl Session {
             self.keep_conversation(uuid::Uuid::new_v4().to_string());
         }
         let dir = &self.place.dir;
-        let resume = !fresh && transcript_exists(&self.conversation, &request.claude, dir);
+        let resume = !fresh && transcript_exists(&self.conversation, request.claude.trust, dir);
         if !resume && wire::SessionId::parse(&self.conversation).is_ok_and(|id| !id.is_uuid()) {
             // The CLI begins a conversation only under a UUID.
             self.keep_conversation(uuid::Uuid::new_v4().to_string());

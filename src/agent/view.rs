@@ -48,13 +48,17 @@ const RUN_LATER: [&str; 3] = [".modules", ".skills", "agents"];
 const RUN_THERE: [&str; 2] = [".claude", ".mcp.json"];
 /// Of a repository: what git runs, and what tells it to.
 const RUN_BY_GIT: [&str; 2] = ["hooks", "config"];
+/// Of a session's folder: the CLI's own.
+pub(crate) const CONFIG: &str = "home/.claude";
 /// Where the way out stands inside.
 pub(crate) const WAY_OUT: &str = "/run/parachute/out.sock";
 
 /// The folders of one session that a confined CLI gets.
 pub(crate) struct Own {
-    /// Its home, kept as long as the session: the CLI's transcripts are in there.
+    /// Its home, kept as long as the session; sessions of a workspace may have one between them.
     pub(crate) home: PathBuf,
+    /// The CLI's own folder with its transcripts, which no two sessions share.
+    pub(crate) config: PathBuf,
     /// For what nobody wants to keep.
     pub(crate) tmp: PathBuf,
     stage: PathBuf,
@@ -69,8 +73,13 @@ impl Own {
     /// The same with a home elsewhere.
     pub(crate) fn with_home(dir: &Path, home: &Path) -> io::Result<Own> {
         let dir = dir.canonicalize()?;
-        let own = Own { home: home.to_owned(), tmp: dir.join("tmp"), stage: dir.join("stage") };
-        for folder in [&own.home, &own.tmp, &own.stage] {
+        let own = Own {
+            home: home.to_owned(),
+            config: dir.join(CONFIG),
+            tmp: dir.join("tmp"),
+            stage: dir.join("stage"),
+        };
+        for folder in [&own.home, &own.config, &own.tmp, &own.stage] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         Ok(Own { home: own.home.canonicalize()?, ..own })
@@ -140,6 +149,8 @@ pub(crate) fn of_container(
             let said = format!("{} is not of the vault", folder.display());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, said));
         }
+        // What is written is written, whatever else was said of that place.
+        places.0.retain(|place| place.at != folder);
         places.add(folder, Shows::From(PathBuf::new()));
     }
     let of_vault = places.0.into_iter().map(|Place { at, shows }| match shows {
@@ -150,6 +161,7 @@ pub(crate) fn of_container(
     let mut mounts: Vec<Mount> = of_vault.collect();
     mounts.extend(given.iter().map(|path| bind(path, path, false)));
     mounts.push(bind(&own.home, &own.home, true));
+    mounts.push(bind(&own.config, &own.config, true));
     mounts.push(bind(&own.tmp, &own.tmp, true));
     mounts.push(bind(&own.tmp, Path::new("/tmp"), true));
     mounts.push(bind(outlet, Path::new(WAY_OUT), true));

@@ -3,7 +3,7 @@
 use crate::{Engine, EngineError, IMAGE, LABEL};
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::models::{self, ContainerCreateBody, HostConfig, MountType};
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, KillContainerOptions, StartContainerOptions,
 };
@@ -166,13 +166,19 @@ impl Engine {
     }
 
     fn host(&self, spec: &Spec) -> HostConfig {
-        let mut binds = Vec::new();
+        // Not as `from:to`: there may be a colon in either.
+        let mut mounts = Vec::new();
         let mut memory = HashMap::new();
         for mount in &spec.mounts {
             match mount {
                 Mount::Bind { from, to, writable } => {
-                    let how = if *writable { "rw" } else { "ro" };
-                    binds.push(format!("{}:{}:{how}", from.display(), to.display()));
+                    mounts.push(models::Mount {
+                        source: Some(from.display().to_string()),
+                        target: Some(to.display().to_string()),
+                        typ: Some(MountType::BIND),
+                        read_only: Some(!writable),
+                        ..Default::default()
+                    });
                 }
                 Mount::Nothing(at) => {
                     let how = "ro,nosuid,nodev,noexec,size=64k,mode=0555";
@@ -187,7 +193,7 @@ impl Engine {
         let bytes = i64::try_from(spec.limits.memory_bytes).unwrap_or(i64::MAX);
         let nanos = i64::try_from(spec.limits.cpu_millis * 1_000_000).unwrap_or(i64::MAX);
         HostConfig {
-            binds: Some(binds),
+            mounts: Some(mounts),
             tmpfs: Some(memory),
             memory: Some(bytes),
             memory_swap: Some(bytes),

@@ -213,9 +213,7 @@ async fn a_permission_request_survives_a_restart_of_the_server() {
 
 #[tokio::test]
 async fn levels_of_trust_that_cannot_be_had_are_refused_and_nothing_is_run() {
-    let mut home = Home::new();
-    // No container engine is there.
-    home.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let home = Home::new();
     let server = home.server().await;
     let caller = server.local();
     for level in ["sandboxed", "untrusted"] {

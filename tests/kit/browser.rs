@@ -17,7 +17,7 @@ pub struct Browser {
     driver: Child,
     caller: Caller,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -58,7 +58,7 @@ impl Browser {
         let answer = caller.post("/session", &capabilities).await.json();
         let session = answer["value"]["sessionId"].as_str();
         let session = session.unwrap_or_else(|| panic!("no session: {answer}")).to_owned();
-        Some(Browser { driver, caller, session, _profile: profile })
+        Some(Browser { driver, caller, session, profile })
     }
 
     async fn tell(&self, method: Method, path: &str, body: Value) -> Value {
@@ -191,9 +191,30 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver takes the browser with it when it is asked to; a killed one cannot.
         let pid = rustix::process::Pid::from_child(&self.driver);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.driver.wait();
+        // The driver does not always take the browser with it, and a page that lives on asks
+        // again and again for what was there. It is known by the folder that it alone has.
+        let profile = self.profile.path().to_str().expect("text").to_owned();
+        while kill_all(&profile) > 0 {
+            std::thread::yield_now();
+        }
     }
+}
+
+/// Ends the processes that were started with this text among their arguments; how many there were.
+fn kill_all(argument: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").expect("a /proc").flatten();
+    let pids = processes.filter_map(|p| p.file_name().to_str()?.parse::<i32>().ok());
+    let theirs = pids.filter(|pid| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).contains(argument)
+    });
+    let theirs: Vec<i32> = theirs.collect();
+    for pid in &theirs {
+        let pid = rustix::process::Pid::from_raw(*pid).expect("a process");
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    theirs.len()
 }

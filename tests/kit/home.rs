@@ -60,6 +60,8 @@ impl Home {
         }
         home.set("PATH", "/usr/local/bin:/usr/bin:/bin");
         home.set("LOG_LEVEL", "debug");
+        // What a machine has of container engines makes no difference here.
+        home.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
         home.set("ANTHROPIC_API_KEY", "sk-ant-api-scripted");
         let claude = match &home._cli {
             Cli::Scripted => program("scripted-claude"),

@@ -105,7 +105,7 @@ async fn nobody_gets_out_of_a_container() {
 }
 
 #[tokio::test]
-async fn permission_question_interrupt_and_injection_work_in_a_container() {
+async fn whoever_asks_is_answered_and_stopped_in_a_container() {
     let Some(lab) = opened("").await else { return };
     // A permission that is asked for and granted.
     fs::create_dir_all(lab.vault.join("work")).expect("made");
@@ -124,6 +124,39 @@ async fn permission_question_interrupt_and_injection_work_in_a_container() {
     assert!(results(&stream).concat().contains("made"), "{:?}", stream.heard.others);
     let made = fs::read_to_string(lab.vault.join("work/made.txt")).expect("where it may write");
     assert_eq!(made, "made\n");
+    // A question, and its answer.
+    let option = |label: &str| json!({ "label": label, "description": "a colour" });
+    let options = json!([option("Red"), option("Blue")]);
+    let question = json!({ "question": "Which?", "header": "Which", "options": options,
+        "multiSelect": false });
+    let question = json!({ "questions": [question] });
+    let call = json!({ "name": "AskUserQuestion", "input": question, "then": "Answered." });
+    let mut body = sandboxed("Ask", "tool", call);
+    body["sessionId"] = session.clone().into();
+    body["workingDirectory"] = "work".into();
+    let mut stream = lab.local().chat("text=delta", &body).await;
+    assert!(stream.until("user_question").await, "{:?}", stream.kinds());
+    let asked = stream.event("user_question")["requestId"].clone();
+    let answer = json!({ "request_id": asked, "answers": { "Which?": "Blue" } });
+    let answered = lab.local().post(&format!("/api/chat/{session}/answer"), &answer).await;
+    assert_eq!(answered.status, 200);
+    let stream = stream.whole().await;
+    assert!(results(&stream).concat().contains("Blue"), "{:?}", stream.heard.others);
+    // What is said into a running turn.
+    let slow = bash("perl -e 'select undef, undef, undef, 1'; echo slept");
+    let mut body = sandboxed("Wait", "tool", slow);
+    body["sessionId"] = session.clone().into();
+    body["workingDirectory"] = "work".into();
+    let mut stream = lab.local().chat("text=delta", &body).await;
+    assert!(stream.until("tool_use").await, "{:?}", stream.kinds());
+    let status = lab.local().get(&format!("/api/chat/{session}/stream-status")).await.json();
+    assert_eq!(status["active"], true);
+    let said = json!({ "message": "And this" });
+    let injected = lab.local().post(&format!("/api/chat/{session}/inject"), &said).await;
+    assert_eq!(injected.status, 200);
+    let stream = stream.whole().await;
+    assert_eq!(stream.kinds().last().map(String::as_str), Some("done"));
+    assert!(stream.heard.others.concat().contains("And this"), "{:?}", stream.heard.others);
     // A turn that is stopped.
     let mut body = sandboxed("Stay", "tool", bash("sleep 600"));
     body["sessionId"] = session.clone().into();
@@ -193,4 +226,40 @@ async fn there_is_no_silent_fallback() {
     refused(&stream, "engine");
     assert!(!lab.vault.join("ran").exists(), "nothing ran");
     systemctl(&["stop", &agent_unit(&stream.session())]).await;
+}
+
+#[tokio::test]
+async fn sessions_of_a_workspace_are_apart_and_go_on_in_a_new_container() {
+    let Some(lab) = opened("").await else { return };
+    let skill = json!({ "name": "tidying", "description": "How to tidy", "content": "Tidy up." });
+    assert!(matches!(lab.local().post("/api/skills", &skill).await.status, 200 | 201));
+    let workspace = json!({ "name": "Both", "default_trust_level": "untrusted" });
+    assert_eq!(lab.local().post("/api/workspaces", &workspace).await.status, 201);
+    for folder in ["one", "two"] {
+        fs::create_dir_all(lab.vault.join(folder)).expect("made");
+    }
+    let begin = async |folder: &str, session: Option<&str>, command: &str| {
+        let mut body = ask("Write", "tool", bash(command));
+        body["workspaceId"] = "both".into();
+        body["workingDirectory"] = folder.into();
+        body["sessionId"] = session.into();
+        turn(&lab, body).await
+    };
+    let one = begin("one", None, "echo x > mine && echo x > ../two/not; ls").await;
+    let two = begin("two", None, "ls /proc/*/cwd/../one; echo y > mine").await;
+    assert!(results(&one).concat().contains("mine"), "{:?}", one.heard.others);
+    assert!(lab.vault.join("one/mine").exists() && lab.vault.join("two/mine").exists());
+    assert!(!lab.vault.join("two/not").exists(), "each writes where it works");
+    assert_eq!(containers().await.len(), 2);
+    assert!(one.heard.others.concat().contains("vault:tidying"), "skills are there");
+    // Its agent leaves; the next one goes on with what was said.
+    let session = one.session();
+    systemctl(&["stop", &agent_unit(&session)]).await;
+    let again = begin("one", Some(&session), "ls").await;
+    let resumed = &again.event("session")["sessionResume"];
+    assert_eq!(resumed["method"], "sdk_resume", "{resumed}");
+    for session in [session, two.session()] {
+        systemctl(&["stop", &agent_unit(&session)]).await;
+    }
+    eventually("containers are gone", async || containers().await.is_empty().then_some(())).await;
 }

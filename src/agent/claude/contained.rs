@@ -6,7 +6,9 @@ use super::pump::{Heard, Last, Lines, write};
 use super::start::{Begin, StartError};
 use super::walls::given;
 use crate::exhausted::{Exhausted, Limit};
-use crate::limits::{LIMITS_PAUSE, OUTLET_PORT, SIGNALS_WAITING_MAX};
+use crate::limits::{
+    LIMITS_BUSY, LIMITS_PAUSE, LIMITS_PAUSE_BUSY, OUTLET_PORT, SIGNALS_WAITING_MAX,
+};
 use crate::outlet::Outlet;
 use crate::view::{self, Own};
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use wire::agent::{ClaudeSetup, Network};
 use wire::chat::TypedError;
 use wire::error::ErrorCode;
@@ -153,8 +156,11 @@ async fn hear(
     tell: &mpsc::Sender<Heard>,
 ) -> Result<Option<String>, Limit> {
     let (mut lines, mut last) = (Lines::new(), Last::default());
-    let mut look = tokio::time::interval(LIMITS_PAUSE);
+    let mut said_at = Instant::now();
     loop {
+        // Soon while it works: what meets a limit may end before it is seen.
+        let busy = said_at.elapsed() < LIMITS_BUSY;
+        let pause = if busy { LIMITS_PAUSE_BUSY } else { LIMITS_PAUSE };
         let heard = tokio::select! {
             said = saying.hear() => match said {
                 Some(Output::Out(piece)) => lines.add(&piece),
@@ -175,7 +181,7 @@ async fn hear(
                 }
                 None
             }
-            _ = look.tick() => match exhausted.met() {
+            () = tokio::time::sleep(pause) => match exhausted.met() {
                 Some(limit) => return Err(limit),
                 None => None,
             },
@@ -187,11 +193,17 @@ async fn hear(
         {
             return Err(limit);
         }
+        if heard.is_some() {
+            said_at = Instant::now();
+        }
         if let Some(heard) = heard
             && tell.send(heard).await.is_err()
         {
             return Ok(None);
         }
+    }
+    if let Some(limit) = exhausted.met() {
+        return Err(limit);
     }
     if let Some(rest) = lines.rest()
         && tell.send(rest).await.is_err()

@@ -15,6 +15,7 @@ pub(super) fn inside(setup: &ClaudeSetup, own: &Own) -> Vec<(OsString, OsString)
     let mut set = |name: &str, value: &Path| env.push((name.into(), value.into()));
     let outlet = PathBuf::from(format!("http://127.0.0.1:{OUTLET_PORT}"));
     set("HOME", &own.home);
+    set("CLAUDE_CONFIG_DIR", &own.config);
     set("TMPDIR", &own.tmp);
     set("PATH", Path::new(PATH_OTHERWISE));
     set("SHELL", Path::new("/bin/sh"));

@@ -229,14 +229,13 @@ fn mcp_file(setup: &ClaudeSetup, dir: &Path) -> Result<PathBuf, StartError> {
 }
 
 /// Whether the CLI has a conversation under this id, wherever it was begun. A confined one has
-/// its own below the session's folder `dir` or its container's home, and finds no others.
-pub(crate) fn transcript_exists(session: &str, setup: &ClaudeSetup, dir: &Path) -> bool {
+/// its own below the session's folder `dir`, and finds no others.
+pub(crate) fn transcript_exists(session: &str, trust: Trust, dir: &Path) -> bool {
     let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|h| Path::new(&h).join(".claude"));
-    let root = match (setup.trust, &setup.container) {
-        (Trust::Full, _) => moved.or_else(home),
-        (Trust::Sandboxed, Some(container)) => Some(Path::new(&container.home).join(".claude")),
-        (Trust::Vault | Trust::Sandboxed, _) => Some(dir.join("home/.claude")),
+    let root = match trust {
+        Trust::Full => moved.or_else(home),
+        Trust::Vault | Trust::Sandboxed => Some(dir.join(crate::view::CONFIG)),
     };
     let Some(root) = root else {
         return false;
