@@ -147,6 +147,7 @@ async fn whoever_asks_is_answered_and_stopped_in_a_container() {
     let mut body = sandboxed("Wait", "tool", slow);
     body["sessionId"] = session.clone().into();
     body["workingDirectory"] = "work".into();
+    body["permissionMode"] = "auto".into();
     let mut stream = lab.local().chat("text=delta", &body).await;
     assert!(stream.until("tool_use").await, "{:?}", stream.kinds());
     let status = lab.local().get(&format!("/api/chat/{session}/stream-status")).await.json();
