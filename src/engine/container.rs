@@ -48,7 +48,7 @@ pub struct Limits {
     pub tasks: u32,
 }
 
-/// A container to be made.
+/// A container to be made. It has no network.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Whose agent it is.
@@ -65,8 +65,6 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What it may use.
     pub limits: Limits,
-    /// The engine's usual network; without it there is none.
-    pub network: bool,
 }
 
 /// A piece of what a container says.
@@ -158,7 +156,7 @@ impl Engine {
             open_stdin: yes,
             // Whoever attached and is gone has closed it.
             stdin_once: yes,
-            network_disabled: Some(!spec.network),
+            network_disabled: yes,
             labels: Some(HashMap::from([(LABEL.to_owned(), spec.session.clone())])),
             host_config: Some(self.host(spec)),
             ..Default::default()
@@ -199,7 +197,7 @@ impl Engine {
             memory_swap: Some(bytes),
             nano_cpus: Some(nanos),
             pids_limit: Some(spec.limits.tasks.into()),
-            network_mode: (!spec.network).then(|| "none".into()),
+            network_mode: Some("none".into()),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".into()]),
             security_opt: Some(vec!["no-new-privileges".into()]),

@@ -80,21 +80,6 @@ pub struct ContainerSetup {
     pub tasks_max: u32,
     /// For one turn; 0 is without end.
     pub turn_seconds_max: u64,
-    /// How far it reaches.
-    pub network: Network,
-}
-
-/// How far a confined agent reaches beside the model's API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Network {
-    /// Nowhere.
-    #[default]
-    None,
-    /// To public addresses of the web, by the agent's hand.
-    Web,
-    /// The container engine's usual network.
-    Full,
 }
 
 /// A file of the vault that the model is shown.

@@ -1,7 +1,7 @@
 //! Sessions as the contract shows them (contract-core §1.4).
 
 use crate::chat::PermissionMode;
-use crate::usage::SessionUse;
+use crate::usage::TurnSums;
 use crate::{Timestamp, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub struct Session {
     /// How far its agent asks before it acts.
     pub permission_mode: PermissionMode,
     /// What its turns came to; null where none has ended.
-    pub usage: Option<SessionUse>,
+    pub usage: Option<TurnSums>,
 }
 
 /// Answer of `GET /api/chat`.

@@ -78,10 +78,10 @@ pub struct DayUse {
     pub duration_ms: i64,
 }
 
-/// What the turns of a session came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What turns came to, a session's or a day's. Only turns that ended well say what they used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct SessionUse {
+pub struct TurnSums {
     /// Turns that ended.
     pub turns: i64,
     /// Tokens read.

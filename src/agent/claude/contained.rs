@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wire::agent::{ClaudeSetup, Network};
+use wire::agent::ClaudeSetup;
 use wire::chat::TypedError;
 use wire::error::ErrorCode;
 
@@ -99,7 +99,6 @@ fn spec(
             cpu_millis: container.cpu_millis,
             tasks: container.tasks_max,
         },
-        network: container.network == Network::Full,
     })
 }
 

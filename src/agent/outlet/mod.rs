@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wire::agent::{ClaudeSetup, Credential, Network};
+use wire::agent::{ClaudeSetup, Credential};
 
 type Answer = Response<UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
@@ -36,7 +36,7 @@ pub(crate) struct Outlet {
 struct Model {
     base_url: String,
     credential: Option<Credential>,
-    /// Whether `CONNECT` leads anywhere.
+    /// Whether `CONNECT` leads anywhere; from a container nothing does.
     web: bool,
     /// Made when it is first asked for: reading the system's certificates takes its time.
     forward: OnceCell<Forward>,
@@ -51,7 +51,7 @@ impl Outlet {
         let model = Arc::new(Model {
             base_url: setup.base_url.clone().unwrap_or_else(|| models::DEFAULT_BASE_URL.into()),
             credential: setup.credential.clone(),
-            web: setup.container.as_ref().is_none_or(|c| c.network == Network::Web),
+            web: setup.container.is_none(),
             forward: OnceCell::new(),
         });
         let closed = CancellationToken::new();

@@ -16,7 +16,7 @@ use serve::fault::chain;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use wire::agent::{ContainerSetup, Network};
+use wire::agent::ContainerSetup;
 use wire::health::DockerHealth;
 use wire::sandbox::BuildEvent;
 use wire::workspace::Workspace;
@@ -134,7 +134,6 @@ impl Domain {
             tasks_max: CONTAINER_TASKS_MAX,
             turn_seconds_max: limits
                 .map_or(CONTAINER_TURN_SECONDS_MAX, |limits| limits.timeout.into()),
-            network: Network::None,
         }
     }
 

@@ -3,13 +3,12 @@
 
 use super::{Domain, DomainError};
 use crate::limits::{AGENT_GONE_PAUSE, AGENT_GONE_TRIES};
-use crate::store::{ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnSums};
+use crate::store::{ListFilter, MetadataEdit, Patch, SessionRow, Stats};
 use serde_json::{Map, Value};
 use std::io;
 use wire::Trust;
 use wire::chat::PermissionMode;
 use wire::session::{Session, SessionConfig};
-use wire::usage::SessionUse;
 
 /// Where a session's choice of asking is kept in its metadata.
 const PERMISSION_MODE: &str = "permission_mode";
@@ -209,24 +208,6 @@ fn truthy(value: &Value) -> bool {
 /// A session as the contract shows it.
 pub(crate) fn of_row(row: SessionRow) -> Session {
     let trust = row.trust_level.as_deref().and_then(Trust::parse);
-    let TurnSums {
-        turns,
-        input_tokens,
-        output_tokens,
-        cache_read_tokens,
-        cache_write_tokens,
-        cost_usd,
-        duration_ms,
-    } = row.usage;
-    let usage = SessionUse {
-        turns,
-        input_tokens,
-        output_tokens,
-        cache_read_tokens,
-        cache_write_tokens,
-        cost_usd,
-        duration_ms,
-    };
     Session {
         permission_mode: permission_mode(row.metadata.as_ref()),
         trust_level: trust.map(|t| t.app_name().to_owned()),
@@ -249,6 +230,6 @@ pub(crate) fn of_row(row: SessionRow) -> Session {
         linked_bot_chat_type: row.linked_bot_chat_type,
         workspace_id: row.workspace_id,
         metadata: row.metadata,
-        usage: Some(usage).filter(|usage| usage.turns > 0),
+        usage: Some(row.usage).filter(|usage| usage.turns > 0),
     }
 }

@@ -3,14 +3,13 @@
 
 use super::{Domain, DomainError};
 use crate::limits::{LIMITS_FRESH, USAGE_DAYS};
-use crate::store::TurnSums;
 use models::{DEFAULT_BASE_URL, Vendor};
 use serve::fault::chain;
 use std::time::Instant;
 use wire::Timestamp;
 use wire::agent::Credential;
 use wire::supervisor::ModelList;
-use wire::usage::{DayUse, Limits, UsageReport};
+use wire::usage::{DayUse, Limits, TurnSums, UsageReport};
 
 /// What is said where nobody can be asked.
 const NO_CREDENTIAL: &str = "no credential for the vendor: set ANTHROPIC_API_KEY or \

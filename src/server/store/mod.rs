@@ -15,9 +15,7 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
-pub use row::{
-    Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow, TurnSums,
-};
+pub use row::{Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
 
 use lane::Lane;
 use rusqlite::{Connection, Transaction, TransactionBehavior};

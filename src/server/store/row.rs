@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use wire::Timestamp;
+use wire::usage::TurnSums;
 
 /// The columns of `sessions` in the order of [`session`].
 pub(super) const COLUMNS: &str = "id, title, module, source, working_directory, vault_root, \
@@ -21,25 +22,6 @@ const SUMS: &str = "(SELECT json_array(count(*), total(input_tokens), total(outp
 /// What is selected of `sessions` for [`session`].
 pub(super) fn selected() -> String {
     format!("{COLUMNS}, {SUMS}")
-}
-
-/// What turns came to. Only turns that ended well say what they used.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct TurnSums {
-    /// Turns that ended.
-    pub turns: i64,
-    /// Tokens read.
-    pub input_tokens: i64,
-    /// Tokens written.
-    pub output_tokens: i64,
-    /// Tokens taken from the vendor's cache.
-    pub cache_read_tokens: i64,
-    /// Tokens put into it.
-    pub cache_write_tokens: i64,
-    /// US dollars.
-    pub cost_usd: f64,
-    /// Milliseconds.
-    pub duration_ms: i64,
 }
 
 /// One row of `sessions`, as it stands in the file.

@@ -1,10 +1,11 @@
 //! Runs and turns: how far each session's event log has been taken into its row, and what its
 //! turns cost. Both follow the log; the log is the truth.
 
-use super::row::{Applied, Handed, TurnRow, TurnSums};
+use super::row::{Applied, Handed, TurnRow};
 use super::{SessionRow, Store, StoreError, row, sessions};
 use rusqlite::{Connection, OptionalExtension, params};
 use wire::Timestamp;
+use wire::usage::TurnSums;
 
 impl Store {
     /// The start of a turn, in one step: adds `row` if there is no session of this id, sets its

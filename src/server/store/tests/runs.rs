@@ -1,7 +1,8 @@
 //! Turns that begin, pieces of the event log that are taken in once.
 
 use super::{at, chat, store};
-use crate::store::{Applied, Handed, TurnRow, TurnSums};
+use crate::store::{Applied, Handed, TurnRow};
+use wire::usage::TurnSums;
 
 fn piece(upto: i64) -> Applied {
     Applied {
