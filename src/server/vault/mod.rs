@@ -8,7 +8,6 @@ pub(crate) mod bundle;
 mod change;
 pub(crate) mod contexts;
 pub(crate) mod definitions;
-pub(crate) mod front;
 pub(crate) mod git;
 pub(crate) mod hooks;
 pub(crate) mod mcps;
@@ -24,8 +23,8 @@ pub(crate) mod unpack;
 pub(crate) mod workspaces;
 
 pub(crate) use change::bounded;
-pub(crate) use front::Front;
 pub(crate) use name::Name;
+pub(crate) use notes::{Front, front};
 pub(crate) use slug::Slug;
 
 use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};

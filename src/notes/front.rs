@@ -1,48 +1,44 @@
 //! Front matter: YAML between two lines `---` at the begin of a Markdown file, and the text
-//! after it. Only whole lines divide; `---` inside of a value does not.
+//! after it. Only whole lines divide; `---` inside of a value does not. What the fields mean is
+//! their reader's business.
 
+use crate::yaml;
 use serde_yaml::{Mapping, Value};
 
 /// A file's fields and its text.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Front {
+pub struct Front {
     /// Empty where there is no front matter.
-    pub(crate) fields: Mapping,
+    pub fields: Mapping,
     /// What comes after, without blank lines around it.
-    pub(crate) body: String,
+    pub body: String,
 }
 
 impl Front {
-    /// Reads a file's text. An error says what is wrong with the YAML.
-    pub(crate) fn read(text: &str) -> Result<Front, String> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let whole = || Front { fields: Mapping::new(), body: text.trim().to_owned() };
-        let Some(rest) = after_line(text, &["---"]) else { return Ok(whole()) };
-        let mut at = 0;
-        for line in rest.split_inclusive('\n') {
-            if let Some(body) = after_line(&rest[at..], &["---", "..."]) {
-                let fields = match serde_yaml::from_str::<Value>(&rest[..at]) {
-                    Ok(Value::Mapping(fields)) => fields,
-                    Ok(Value::Null) => Mapping::new(),
-                    Ok(_) => return Err("the front matter is no list of names and values".into()),
-                    Err(error) => return Err(format!("the front matter: {error}")),
-                };
-                return Ok(Front { fields, body: body.trim().to_owned() });
-            }
-            at += line.len();
-        }
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// What is wrong with the YAML: it is none, no mapping, or its aliases make it too large.
+    pub fn read(text: &str) -> Result<Front, String> {
         // A line of dashes at the top, and no second: a text.
-        Ok(whole())
+        let Some((yaml, body)) = divide(text) else {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            return Ok(Front { fields: Mapping::new(), body: text.trim().to_owned() });
+        };
+        let fields = fields(yaml).map_err(|bad| format!("the front matter: {}", bad.said))?;
+        Ok(Front { fields, body: body.trim().to_owned() })
     }
 
     /// The same for files of which people expect that they are always read: front matter that
     /// is no YAML, such as `description: Reviews: all`, is taken line by line.
-    pub(crate) fn read_forgiving(text: &str) -> Front {
+    #[must_use]
+    pub fn read_forgiving(text: &str) -> Front {
         Front::read(text).unwrap_or_else(|_| by_lines(text))
     }
 
     /// The file's text, which [`read`](Front::read) reads back.
-    pub(crate) fn write(&self) -> String {
+    #[must_use]
+    pub fn write(&self) -> String {
         if self.fields.is_empty() {
             // Else what a text begins with would be taken for its fields.
             let mark = if self.body.starts_with("---") { "---\n---\n\n" } else { "" };
@@ -53,30 +49,59 @@ impl Front {
     }
 
     /// A field, however it is spelt: `allowed-tools`, `allowed_tools`, `allowedTools`.
-    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Value> {
         field(&self.fields, name)
     }
 
     /// A field that is one text; numbers and booleans as they are written.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
         plain(self.field(name)?)
     }
 
     /// A field that is a list of texts, or one text with commas or spaces between.
-    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+    #[must_use]
+    pub fn list(&self, name: &str) -> Vec<String> {
         self.field(name).map(texts).unwrap_or_default()
     }
 }
 
+/// The front matter and what comes after it. None: there is none.
+#[must_use]
+pub fn divide(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let rest = after_line(text, &["---"])?;
+    let mut at = 0;
+    for line in rest.split_inclusive('\n') {
+        if let Some(body) = after_line(&rest[at..], &["---", "..."]) {
+            return Some((&rest[..at], body));
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// The fields of front matter; the line of an error is one of `yaml`.
+pub(crate) fn fields(yaml: &str) -> Result<Mapping, yaml::Bad> {
+    match yaml::read(yaml)? {
+        Value::Mapping(fields) => Ok(fields),
+        Value::Null => Ok(Mapping::new()),
+        _ => Err(yaml::Bad { line: Some(1), said: "it is no list of names and values".into() }),
+    }
+}
+
 /// As [`Front::field`], of any mapping.
-pub(crate) fn field<'m>(fields: &'m Mapping, name: &str) -> Option<&'m Value> {
+#[must_use]
+pub fn field<'m>(fields: &'m Mapping, name: &str) -> Option<&'m Value> {
     let bare = |text: &str| text.replace(['-', '_'], "").to_lowercase();
     let same = |key: &Value| key.as_str().is_some_and(|key| bare(key) == bare(name));
     fields.get(name).or_else(|| fields.iter().find(|(key, _)| same(key)).map(|(_, value)| value))
 }
 
 /// As [`Front::list`], of any value.
-pub(crate) fn texts(value: &Value) -> Vec<String> {
+#[must_use]
+pub fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Sequence(items) => items.iter().filter_map(plain).collect(),
         Value::String(text) => divided(text),
@@ -124,7 +149,9 @@ fn by_lines(text: &str) -> Front {
     Front { fields, body: lines.collect::<Vec<_>>().join("\n").trim().to_owned() }
 }
 
-pub(crate) fn plain(value: &Value) -> Option<String> {
+/// A value that is one text; numbers and booleans as they are written.
+#[must_use]
+pub fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),

@@ -1,0 +1,228 @@
+//! Which files of the vault the owner wants left alone: `.parachuteignore` at its top, in the
+//! syntax of `.gitignore`, for the index, for what is synchronised and for whoever else walks the
+//! vault. Says nothing of hidden files; each walker has rules of its own for those.
+
+use crate::Warning;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+/// The file of the rules, below the vault.
+pub const RULES_FILE: &str = ".parachuteignore";
+
+/// Longest file of rules, in bytes, and how many of its lines are rules.
+const RULES_BYTES_MAX: u64 = 64 << 10;
+const RULES_MAX: usize = 1000;
+
+/// The rules of one vault.
+#[derive(Clone, Debug)]
+pub struct Ignored {
+    rules: Gitignore,
+    warnings: Vec<Warning>,
+}
+
+impl Ignored {
+    /// Reads the rules of a vault; there are none where there is no such file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is a link or no file at all, or is too long. Who copies files
+    /// elsewhere must not take that for "nothing is ignored".
+    pub fn read(vault: &Path) -> io::Result<Ignored> {
+        // A pipe must not be waited for, and a link could lead to what nobody may read.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags.bits().cast_signed());
+        let file = match options.open(vault.join(RULES_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ignored::none()),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+                return Err(unfit("is a link, and those are not followed"));
+            }
+            Err(error) => return Err(error),
+        };
+        bytes_of(file).map(|bytes| Ignored::parse(&bytes))
+    }
+
+    /// No rules.
+    #[must_use]
+    pub fn none() -> Ignored {
+        Ignored { rules: Gitignore::empty(), warnings: Vec::new() }
+    }
+
+    /// Reads the text of such a file. A line that is no rule is passed over, with a warning.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Ignored {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let mut builder = GitignoreBuilder::new("");
+        let mut warnings = Vec::new();
+        let mut warn = |line: Option<usize>, said: String| {
+            warnings.push(Warning { path: PathBuf::from(RULES_FILE), line, said });
+        };
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if index == RULES_MAX {
+                warn(Some(index + 1), format!("lines after the first {RULES_MAX} do not count"));
+                break;
+            }
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match std::str::from_utf8(line) {
+                Ok(line) => {
+                    if let Err(error) = builder.add_line(None, line) {
+                        warn(Some(index + 1), error.to_string());
+                    }
+                }
+                Err(_) => warn(Some(index + 1), "is not UTF-8 text".into()),
+            }
+        }
+        let rules = builder.build().unwrap_or_else(|error| {
+            warn(None, format!("none of the rules is kept: {error}"));
+            Gitignore::empty()
+        });
+        Ignored { rules, warnings }
+    }
+
+    /// Whether this file or folder, by its path below the vault, is left alone: by a rule of its
+    /// own, or because a folder above it is.
+    #[must_use]
+    pub fn is_ignored(&self, relative: &Path, is_folder: bool) -> bool {
+        if self.rules.is_empty() {
+            return false;
+        }
+        let mut path = PathBuf::new();
+        let mut names = relative.components().peekable();
+        while let Some(name) = names.next() {
+            // Rules are about names in the vault; `/` and `..` are none.
+            let Component::Normal(name) = name else { continue };
+            path.push(name);
+            // As git has it: what lies in an ignored folder cannot be called back.
+            if self.rules.matched(&path, names.peek().is_some() || is_folder).is_ignore() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What was passed over in the file.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+fn bytes_of(file: File) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(unfit("is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(RULES_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > RULES_BYTES_MAX {
+        return Err(unfit(&format!("is longer than {} KiB", RULES_BYTES_MAX / 1024)));
+    }
+    Ok(bytes)
+}
+
+fn unfit(said: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{RULES_FILE} {said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rules(text: &str) -> Ignored {
+        Ignored::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn rules_are_gits() {
+        let rules = rules(
+            "# of mine\n\n*.tmp\n/Archive/\nprivate/*\n!private/open.md\nDaily/**/draft*.md\n\
+             \\#odd\nnode_modules\r\n",
+        );
+        assert_eq!(rules.warnings(), []);
+        for (path, is_folder, ignored) in [
+            ("a.tmp", false, true),
+            ("deep/er/a.tmp", false, true),
+            ("a.tmpx", false, false),
+            ("Archive", true, true),
+            ("Archive", false, false),
+            ("Archive/2024/a.md", false, true),
+            ("Brain/Archive/a.md", false, false),
+            ("private/a.md", false, true),
+            ("private/open.md", false, false),
+            ("Daily/x/y/draft 2.md", false, true),
+            ("Daily/draft.md", false, true),
+            ("#odd", false, true),
+            ("x/node_modules/y/z.md", false, true),
+            ("../Archive/a.md", false, true),
+            ("/Archive/a.md", false, true),
+            ("", true, false),
+            ("..", true, false),
+        ] {
+            assert_eq!(rules.is_ignored(Path::new(path), is_folder), ignored, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_an_ignored_folder_is_not_called_back() {
+        let rules = rules("Archive\n!Archive/keep.md\n");
+        assert!(rules.is_ignored(Path::new("Archive/keep.md"), false));
+    }
+
+    #[test]
+    fn a_bad_line_is_passed_over_with_its_number() {
+        let rules = Ignored::parse(b"*.a\n[z-a\n{a,b\n\xff\xfe\n*.b\n");
+        assert!(rules.is_ignored(Path::new("x.a"), false));
+        assert!(rules.is_ignored(Path::new("x.b"), false));
+        let lines: Vec<_> = rules.warnings().iter().map(|warning| warning.line).collect();
+        assert_eq!(lines, [Some(2), Some(3), Some(4)]);
+        let said = rules.warnings()[2].to_string();
+        assert_eq!(said, ".parachuteignore:4: is not UTF-8 text");
+    }
+
+    #[test]
+    fn what_is_no_plain_file_of_rules_is_an_error_and_none_is_none() {
+        let vault = tempfile::tempdir().expect("a folder");
+        let file = vault.path().join(RULES_FILE);
+        assert!(!Ignored::read(vault.path()).expect("none").is_ignored(Path::new("a"), false));
+        std::fs::write(&file, "a\n").expect("written");
+        assert!(Ignored::read(vault.path()).expect("one").is_ignored(Path::new("a"), false));
+        std::fs::write(&file, "#".repeat((64 << 10) + 1)).expect("written");
+        assert!(Ignored::read(vault.path()).is_err());
+        std::fs::remove_file(&file).expect("removed");
+        std::os::unix::fs::symlink("/etc/hostname", &file).expect("a link");
+        assert!(Ignored::read(vault.path()).is_err());
+        std::fs::remove_file(&file).expect("removed");
+        std::fs::create_dir(&file).expect("a folder");
+        assert!(Ignored::read(vault.path()).is_err());
+    }
+
+    #[test]
+    fn many_rules_are_bounded() {
+        let rules = rules(&"?[a-z]*{b,c}\n".repeat(3000));
+        assert_eq!(rules.warnings().len(), 1);
+        assert!(rules.is_ignored(Path::new("xyzb"), false));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_path_is_too_strange(
+            text in prop::collection::vec(any::<u8>(), 0..200),
+            path in "[/.]{0,3}\\PC{0,30}",
+        ) {
+            let _ = Ignored::parse(&text).is_ignored(Path::new(&path), false);
+        }
+
+        #[test]
+        fn a_literal_name_is_found_wherever_it_lies(
+            name in "[a-z]{1,9}", above in prop::collection::vec("[A-Z]{1,4}", 0..4),
+        ) {
+            let path: PathBuf = above.iter().chain([&name]).collect();
+            prop_assert!(rules(&name).is_ignored(&path, false));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! YAML of a stranger, read into a value of bounded size: aliases (`*a`) repeat what they stand
+//! for, and a few lines of them are gigabytes. Recursion is bounded by the parser itself.
+
+use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde_yaml::value::{Tag, TaggedValue};
+use serde_yaml::{Deserializer, Mapping, Value};
+use std::cell::Cell;
+use std::fmt;
+
+/// Values in a document and bytes of its texts, what aliases stand for counted each time.
+const VALUES_MAX: usize = 20_000;
+const TEXT_BYTES_MAX: usize = 4 << 20;
+
+/// What is wrong with a document.
+#[derive(Debug)]
+pub(crate) struct Bad {
+    /// In which of its lines, counted from one.
+    #[expect(dead_code, reason = "for the warnings of notes")]
+    pub(crate) line: Option<usize>,
+    /// What it is.
+    pub(crate) said: String,
+}
+
+/// Reads one document.
+pub(crate) fn read(text: &str) -> Result<Value, Bad> {
+    let room = Room { values: Cell::new(VALUES_MAX), bytes: Cell::new(TEXT_BYTES_MAX) };
+    Bounded(&room).deserialize(Deserializer::from_str(text)).map_err(|error| {
+        let line = error.location().map(|location| location.line());
+        Bad { line, said: error.to_string() }
+    })
+}
+
+struct Room {
+    values: Cell<usize>,
+    bytes: Cell<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Bounded<'r>(&'r Room);
+
+impl Bounded<'_> {
+    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let left = |room: &Cell<usize>, taken| {
+            let left = room.get().checked_sub(taken);
+            left.inspect(|left| room.set(*left)).ok_or_else(|| E::custom("there is too much in it"))
+        };
+        left(&self.0.values, 1)?;
+        left(&self.0.bytes, bytes).map(drop)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Bounded<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any YAML value")
+    }
+
+    fn visit_bool<E: Error>(self, is_so: bool) -> Result<Value, E> {
+        self.take(0).map(|()| Value::Bool(is_so))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        self.take(0).map(|()| Value::Number(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        self.take(0).map(|()| Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        self.take(0).map(|()| Value::Number(number.into()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.take(text.len()).map(|()| Value::String(text.to_owned()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        self.take(0).map(|()| Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: serde::Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        self.deserialize(from)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.take(0)?;
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
+        }
+        Ok(Value::Sequence(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        self.take(0)?;
+        let mut map = Mapping::new();
+        while let Some(key) = entries.next_key_seed(self)? {
+            if map.contains_key(&key) {
+                let name = key.as_str().unwrap_or("which is no text");
+                return Err(A::Error::custom(format!("duplicate entry with key {name:?}")));
+            }
+            let value = entries.next_value_seed(self)?;
+            map.insert(key, value);
+        }
+        Ok(Value::Mapping(map))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
+        let (tag, value) = tagged.variant::<String>()?;
+        self.take(tag.len())?;
+        let value = value.newtype_variant_seed(self)?;
+        if tag.is_empty() {
+            return Ok(value);
+        }
+        Ok(Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn aliases_do_not_grow_without_bound() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..9 {
+            let above = format!("*a{}, ", level - 1).repeat(10);
+            bomb.push_str(&format!("a{level}: &a{level} [{}]\n", above.trim_end_matches(", ")));
+        }
+        assert!(read(&bomb).is_err());
+        let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(60_000), "*a, ".repeat(1000));
+        assert!(read(&long).is_err());
+        assert!(read("a: &a [*a]\n").is_err());
+        let known = read("a: &a [1, 2]\nb: *a\n").expect("two of it");
+        assert_eq!(known["a"], known["b"]);
+    }
+
+    #[test]
+    fn depth_is_bounded_and_the_line_is_told() {
+        assert!(read(&"[".repeat(100_000)).is_err());
+        assert!(read(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))).is_err());
+        assert!(read(&"- ".repeat(5000)).is_err());
+        assert_eq!(read("a: 1\nb: c: d\n").expect_err("no YAML").line, Some(2));
+        assert!(read("a: 1\na: 2\n").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_as_without_bounds(text in "[a-z0-9:!&*|>'\"{}\\[\\],.~# \n-]{0,80}") {
+            let plain = serde_yaml::from_str::<Value>(&text);
+            let bounded = read(&text);
+            prop_assert_eq!(plain.is_ok(), bounded.is_ok(), "{:?} {:?}", plain, bounded);
+            if let (Ok(plain), Ok(bounded)) = (plain, bounded) {
+                prop_assert_eq!(plain, bounded);
+            }
+        }
+    }
+}
