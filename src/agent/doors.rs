@@ -2,7 +2,7 @@
 
 use crate::follow::{Follower, From};
 use crate::log::Log;
-use crate::session::{Order, Refused};
+use crate::orders::{Order, Refused};
 use http::StatusCode;
 use serve::table::{get, post};
 use serve::{Access, App, Caller, Cx, Fault, Json, Live, Origins, Peer, Query, Table, call};

@@ -10,17 +10,21 @@ mod claude;
 mod doors;
 mod ended;
 mod exhausted;
+mod finish;
 mod follow;
 mod hearing;
 mod limits;
 mod log;
+mod orders;
 mod outlet;
 mod patience;
+mod permits;
 mod policy;
 #[cfg(test)]
 mod recorded;
 mod session;
 mod turn;
+mod verdict;
 mod view;
 
 use doors::Agent;

@@ -1,50 +1,31 @@
 //! The session: one task that owns the CLI, the queue of turns and everything that waits for a
 //! person. Orders come in through one bounded channel, lines through another; what happens goes
 //! to the log. Turns are serial because this is one task.
+//!
+//! Here are its state, the loop, and how a turn begins. What is done about an order is in
+//! `orders`, about a line in `hearing`, about a call in `permits`, about silence in `patience`,
+//! and how a turn ends in `finish`: each a part of this one task, with no state of its own.
 
 use crate::ask::Asks;
 use crate::claude::{Begin, Claude, Heard, StartError, control, transcript_exists};
 use crate::exhausted::Exhausted;
-use crate::limits::{CONTAINER_GONE, INJECTED_MAX, TURNS_WAITING_MAX};
-use crate::log::{Batch, Log, Past, Unfinished};
-use crate::turn::{Turn, session_of};
+use crate::finish::{disk_full, start_error};
+use crate::limits::CONTAINER_GONE;
+use crate::log::{Batch, Log, Past};
+use crate::orders::Order;
+use crate::turn::Turn;
 use host::child::Signal;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::agent::{AgentStatus, PermissionAnswer, QuestionAnswer, TurnAccepted, TurnRequest};
-use wire::chat::{Pending, TypedError};
+use wire::agent::{AgentStatus, TurnRequest};
 use wire::error::ErrorCode;
 use wire::{ChatEvent, Timestamp};
-
-/// What the doors ask of the session; each answers through its channel.
-pub(crate) enum Order {
-    Turn(Box<TurnRequest>, oneshot::Sender<Result<TurnAccepted, Refused>>),
-    Abort(oneshot::Sender<bool>),
-    Inject(String, oneshot::Sender<Result<(), Refused>>),
-    Permission(PermissionAnswer, oneshot::Sender<bool>),
-    Answer(QuestionAnswer, oneshot::Sender<bool>),
-    Pending(oneshot::Sender<Vec<Pending>>),
-    Leave(oneshot::Sender<bool>),
-    /// Stop what runs, drop what waits, and leave.
-    End(oneshot::Sender<bool>),
-}
-
-/// Why an order was not taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("too many turns of this session wait already")]
-    Full,
-    #[error("no turn runs")]
-    Idle,
-    #[error("the event log cannot be written")]
-    Log(#[source] std::io::Error),
-}
 
 /// Where an agent lives.
 pub(crate) struct Place {
@@ -164,44 +145,6 @@ impl Session {
         orders.close();
     }
 
-    fn order(&mut self, order: Order) {
-        self.used = Instant::now();
-        // Each answer may find nobody waiting for it any more; the order stands all the same.
-        match order {
-            Order::Turn(request, answer) => drop(answer.send(self.accept(*request))),
-            Order::Abort(answer) => drop(answer.send(self.abort())),
-            Order::Inject(text, answer) => drop(answer.send(self.inject(text))),
-            Order::Permission(given, answer) => drop(answer.send(self.permission(given))),
-            Order::Answer(given, answer) => drop(answer.send(self.answer(given))),
-            Order::Pending(answer) => drop(answer.send(self.asks.pending())),
-            Order::Leave(answer) | Order::End(answer) => drop(answer.send(false)),
-        }
-    }
-
-    fn accept(&mut self, request: TurnRequest) -> Result<TurnAccepted, Refused> {
-        let running = self.turn.as_ref().is_some_and(|t| t.request.turn == request.turn);
-        let waits = self.waiting.iter().any(|waiting| waiting.turn == request.turn);
-        let begun = self.log.mark(&request.turn).is_some();
-        if running || waits || begun {
-            // A server that lost our answer, or its own memory, asks again.
-            let ended = begun && !running;
-            return Ok(TurnAccepted { turn: request.turn, waiting: self.waiting.len(), ended });
-        }
-        if self.waiting.len() >= TURNS_WAITING_MAX {
-            return Err(Refused::Full);
-        }
-        let before = self.waiting.len() + usize::from(self.turn.is_some());
-        let accepted = TurnAccepted { turn: request.turn.clone(), waiting: before, ended: false };
-        if before == 0 {
-            // Now, so that a disk that is full is told to who asked.
-            self.begin(request).map_err(Refused::Log)?;
-        } else {
-            self.waiting.push_back(request);
-            self.log.rest(false);
-        }
-        Ok(accepted)
-    }
-
     fn begin_next(&mut self) {
         while self.turn.is_none() {
             let Some(next) = self.waiting.pop_front() else {
@@ -216,7 +159,7 @@ impl Session {
 
     /// Writes the turn's first events, then asks the CLI. An error means that the log took
     /// nothing and the turn did not begin.
-    fn begin(&mut self, request: TurnRequest) -> std::io::Result<()> {
+    pub(crate) fn begin(&mut self, request: TurnRequest) -> std::io::Result<()> {
         self.message_count = self.message_count.max(request.message_count);
         let number = self.log.last_turn() + 1;
         for event in &request.preface {
@@ -288,37 +231,6 @@ impl Session {
         self.conversation = id;
     }
 
-    fn abort(&mut self) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        turn.aborting = true;
-        self.asks.clear();
-        self.interrupt();
-        true
-    }
-
-    fn inject(&mut self, text: String) -> Result<(), Refused> {
-        let Some(turn) = self.turn.as_mut().filter(|t| !t.aborting) else {
-            return Err(Refused::Idle);
-        };
-        if turn.owed.len() > INJECTED_MAX {
-            return Err(Refused::Full);
-        }
-        let uuid = uuid::Uuid::new_v4().to_string();
-        let told = self
-            .claude
-            .as_ref()
-            .is_some_and(|c| c.tell(control::user(&uuid, &text.as_str().into())));
-        if !told {
-            return Err(Refused::Full);
-        }
-        turn.inject(uuid);
-        self.say(ChatEvent::UserMessage { content: text, injected: true });
-        self.commit();
-        Ok(())
-    }
-
     /// Adds an event of the running turn.
     pub(crate) fn say(&mut self, event: ChatEvent) {
         if let Some(turn) = &self.turn {
@@ -335,65 +247,6 @@ impl Session {
             self.log.spend_reserve();
             self.give_up(disk_full(&error));
         }
-    }
-
-    /// Ends the running turn with an error.
-    pub(crate) fn fail(&mut self, mut error: TypedError) {
-        self.finish(|turn, count| {
-            error.session_id = Some(session_of(&turn.request));
-            error.message_count = Some(count);
-            error.message = turn.without_secret(&error.message);
-            error.original_error = error.original_error.map(|said| turn.without_secret(&said));
-            tracing::warn!(
-                turn = %turn.request.turn, code = %error.code,
-                cause = error.original_error.as_deref().unwrap_or_default(), "turn failed"
-            );
-            ChatEvent::TypedError(Box::new(error))
-        });
-    }
-
-    /// Writes the last event of the running turn, made of the turn and the session's count of
-    /// messages; the session is free for the next.
-    pub(crate) fn finish(&mut self, last: impl FnOnce(Turn, i64) -> ChatEvent) {
-        let Some(turn) = self.turn.take() else { return };
-        let number = turn.number;
-        let id = turn.request.turn.clone();
-        self.message_count = turn.message_count(self.message_count);
-        self.total_cost = turn.total_cost().or(self.total_cost);
-        let event = last(turn, self.message_count);
-        self.batch.push(&self.log, number, &event);
-        if let Err(error) = self.log.append(&mut self.batch) {
-            self.batch = self.log.batch();
-            self.end_in_short(number, &error);
-        }
-        self.asks.clear();
-        self.escalate = None;
-        self.wait_injected = None;
-        self.used = Instant::now();
-        tracing::info!(turn = %id, "turn ended");
-    }
-
-    /// The end of a turn was too long for what is left of the disk; a few words may fit.
-    fn end_in_short(&mut self, number: u64, why: &std::io::Error) {
-        tracing::error!(error = %why, "a turn's end does not fit");
-        self.log.spend_reserve();
-        let mut error = disk_full(why);
-        error.session_id = Some(self.place.session.clone());
-        error.message_count = Some(self.message_count);
-        self.batch.push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
-        if let Err(error) = self.log.append(&mut self.batch) {
-            tracing::error!(%error, "nor do a few words; the next agent will end the turn");
-            self.batch = self.log.batch();
-        }
-    }
-
-    /// Ends the CLI, which is of no more use, and with it the running turn.
-    pub(crate) fn give_up(&mut self, error: TypedError) {
-        self.given_up = true;
-        if let Some(claude) = self.claude.take() {
-            claude.signal(Signal::Kill);
-        }
-        self.fail(error);
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -413,30 +266,6 @@ impl Session {
                 self.fail(*error);
             }
         }
-    }
-
-    fn close_unfinished(&mut self, left: &Unfinished, why: Option<&str>) {
-        let number = self.log.last_turn();
-        let count = self.message_count + left.asked + i64::from(left.answered);
-        let mut message = "The agent ended in the middle of this turn.".to_owned();
-        message.extend(why.iter().flat_map(|why| [" ", why]));
-        for call in left.calls.iter().take(5) {
-            let subject = crate::policy::subject(&call.input).unwrap_or_default();
-            let shown: String = subject.chars().take(200).collect();
-            message.push_str(&format!(
-                " {} was running ({shown}): whether it took effect is not known, and it is not \
-                 run again by itself.",
-                call.name
-            ));
-        }
-        let mut error = ErrorCode::AgentLost.error(message, Some(&self.place.session));
-        error.message_count = Some(count);
-        self.batch.push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
-        if let Err(error) = self.log.append(&mut self.batch) {
-            tracing::error!(%error, "the end of a broken turn could not be written");
-            self.batch = self.log.batch();
-        }
-        self.message_count = count;
     }
 
     fn tell_status(&self) {
@@ -471,39 +300,4 @@ async fn hear(claude: &mut Option<Claude>) -> Heard {
         Some(claude) => claude.hear().await,
         None => std::future::pending().await,
     }
-}
-
-fn disk_full(error: &std::io::Error) -> TypedError {
-    let message = format!("The turn's events cannot be kept ({error}). Free some space.");
-    ErrorCode::DiskFull.error(message, None)
-}
-
-const NOT_WITH_MORE: &str = "Nothing was run: an agent never gets more trust than was asked for.";
-
-/// The error of a turn whose CLI could not be confined.
-pub(crate) fn unconfined(why: &str) -> TypedError {
-    let message = format!("The agent cannot be confined: {}. {NOT_WITH_MORE}", why.trim());
-    ErrorCode::TrustUnavailable.error(message, None)
-}
-
-fn start_error(error: &StartError) -> TypedError {
-    let (code, advice) = match error {
-        StartError::Missing => (
-            ErrorCode::CliMissing,
-            "Install it (npm install -g @anthropic-ai/claude-code) or set claude_path in the \
-             config.",
-        ),
-        StartError::NotThere(..) => (ErrorCode::CliMissing, "Check claude_path in the config."),
-        StartError::Directory(..) => {
-            (ErrorCode::CliFailed, "Choose another working directory for this session.")
-        }
-        StartError::Outside(..) => (
-            ErrorCode::TrustUnavailable,
-            "Choose a working directory in the vault, or set the session's trust to `full`.",
-        ),
-        StartError::Unconfined(why) => return unconfined(why),
-    };
-    let mut out = code.error(format!("The Claude CLI did not start: {error}. {advice}"), None);
-    out.original_error = Some(serve::fault::chain(error));
-    out
 }

@@ -1,14 +1,14 @@
-//! One turn: what has been said in it, and how it ends. From the CLI's lines to our events;
-//! no process, no file, no clock but the turn's own.
+//! One turn: what has been said in it, and its last event when it ends well or is stopped. From
+//! the CLI's lines to our events; no process, no file, no clock but the turn's own. What an error
+//! means is `verdict`'s.
 
 use crate::claude::lines::{Assistant, Ended};
 use crate::limits::TOOL_RESULT_BYTES_MAX;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 use wire::ChatEvent;
-use wire::agent::{CredentialKind, TurnRequest};
-use wire::chat::{Denial, Done, ToolCall, TypedError, Usage};
-use wire::error::ErrorCode;
+use wire::agent::TurnRequest;
+use wire::chat::{Denial, Done, ToolCall, Usage};
 
 /// A turn under way.
 pub(crate) struct Turn {
@@ -40,7 +40,8 @@ pub(crate) struct Turn {
     pub(crate) first_garbage: String,
     pub(crate) told_limit: bool,
     pub(crate) told_retry: bool,
-    error: Option<String>,
+    /// The CLI's name of the error that a message reported.
+    pub(crate) error: Option<String>,
     usage: Usage,
 }
 
@@ -268,23 +269,6 @@ impl Turn {
     pub(crate) fn total_cost(&self) -> Option<f64> {
         self.usage.total_cost_usd
     }
-
-    /// The error of a result that is one (contract-core §2.9; the CLI's own names first).
-    pub(crate) fn error(&self, ended: &Ended) -> TypedError {
-        let said = if ended.text.is_empty() { ended.errors.join("; ") } else { ended.text.clone() };
-        let name = self.error.as_deref().unwrap_or_default();
-        let oauth = self
-            .request
-            .claude
-            .credential
-            .as_ref()
-            .is_some_and(|c| matches!(c.kind, CredentialKind::OauthToken));
-        let (code, message) = classify(name, ended, &said, self.unauthorized, oauth);
-        let session = session_of(&self.request);
-        let mut error = code.error(message, Some(&session));
-        error.original_error = Some(said).filter(|s| !s.is_empty());
-        error
-    }
 }
 
 /// The session of a turn, which its `session` event names.
@@ -303,72 +287,5 @@ fn cost(before: Option<f64>, now: Option<f64>) -> Option<f64> {
         (Some(before), now) if now >= before => Some(now - before),
         (Some(_), now) => Some(now),
         (None, _) => None,
-    }
-}
-
-fn classify(
-    name: &str,
-    ended: &Ended,
-    said: &str,
-    unauthorized: bool,
-    oauth: bool,
-) -> (ErrorCode, String) {
-    let too_long = said.contains("too long") || said.contains("context window");
-    match (name, ended.status) {
-        _ if unauthorized => not_accepted(oauth),
-        ("authentication_failed", _) | (_, Some(401)) => not_accepted(oauth),
-        ("billing_error", _) | (_, Some(402)) => (
-            ErrorCode::Billing,
-            "The vendor refuses for lack of credit. Check the account's billing.".into(),
-        ),
-        ("model_not_found", _) | (_, Some(404)) => {
-            (ErrorCode::ModelNotFound, format!("The vendor has no such model. {said}"))
-        }
-        ("rate_limit", _) | (_, Some(429)) => (
-            ErrorCode::RateLimited,
-            "The vendor's rate limit is reached. Wait a little, then try again.".into(),
-        ),
-        ("overloaded", _) | (_, Some(529)) => (
-            ErrorCode::ServiceUnavailable,
-            "The vendor's service is overloaded. Try again in a while.".into(),
-        ),
-        (_, Some(400..=499)) if too_long => (
-            ErrorCode::ContextExceeded,
-            "The conversation is longer than the model can read. Begin a new session.".into(),
-        ),
-        ("server_error", Some(_)) | (_, Some(500..=599)) => (
-            ErrorCode::Service,
-            "The vendor's service failed. Nothing is wrong here; try again.".into(),
-        ),
-        ("server_error" | "unknown", None) if said.contains("onnect") => (
-            ErrorCode::Network,
-            "The model's endpoint cannot be reached. Check the network and anthropic_base_url."
-                .into(),
-        ),
-        _ => match ended.subtype.as_str() {
-            "error_max_turns" => {
-                (ErrorCode::LimitReached, "The turn used up its allowed steps.".into())
-            }
-            "error_max_budget_usd" => {
-                (ErrorCode::LimitReached, "The turn used up its allowed budget.".into())
-            }
-            _ if said.is_empty() => (
-                ErrorCode::Unknown,
-                format!("The Claude CLI ended the turn: {}.", ended.subtype.replace('_', " ")),
-            ),
-            _ => (ErrorCode::Unknown, format!("The Claude CLI ended the turn: {said}")),
-        },
-    }
-}
-
-fn not_accepted(oauth: bool) -> (ErrorCode, String) {
-    if oauth {
-        let message = "The vendor does not accept the token; it may have expired. Run \
-            `claude setup-token` and put the new one into .parachute/.token.";
-        (ErrorCode::ExpiredToken, message.into())
-    } else {
-        let message = "The vendor does not accept the credential, or there is none. Set \
-            ANTHROPIC_API_KEY, or put a token into .parachute/.token.";
-        (ErrorCode::InvalidApiKey, message.into())
     }
 }
