@@ -12,6 +12,7 @@ use crate::talk::Talk;
 use crate::turn::{Stop, Turn};
 
 const HUGE_LINE_BYTES: usize = 65 << 20;
+const NOISE_BYTES: usize = 4 << 20;
 const PARENT_CHECK: Duration = Duration::from_millis(100);
 
 /// A failure before anything is read.
@@ -21,7 +22,13 @@ pub(crate) fn at_start(fail: Fail) -> ExitCode {
         Fail::StderrOnly => stderr_only(),
         Fail::Crash => kill_self(),
         Fail::Silent => hang(),
-        Fail::Exit1 | Fail::ErrorResult | Fail::Auth | Fail::HugeLine | Fail::Garbage => {}
+        Fail::Exit1
+        | Fail::ErrorResult
+        | Fail::Auth
+        | Fail::HugeLine
+        | Fail::Garbage
+        | Fail::Noise
+        | Fail::Lost => {}
     }
     ExitCode::FAILURE
 }
@@ -51,6 +58,12 @@ pub(crate) fn midway(talk: &mut Talk, plan: &Plan, message: &str, block: usize) 
             kill_self();
         }
         Some(Fail::Garbage) => garbage(talk),
+        Some(Fail::Noise) => {
+            talk.out.flush();
+            let line = format!("{}\n", "noise ".repeat(20));
+            let lines = plan.bytes.unwrap_or(NOISE_BYTES).div_ceil(line.len());
+            (0..lines).for_each(|_| eprint!("{line}"));
+        }
         Some(Fail::HugeLine) => {
             let text = "x".repeat(plan.bytes.unwrap_or(HUGE_LINE_BYTES));
             let delta = json!({"type": "text_delta", "text": text});

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-pub use plan::{Fail, Plan, When};
+pub use plan::{Fail, Plan, Use, When};
 
 use flags::Flags;
 use talk::Talk;
@@ -45,10 +45,11 @@ pub fn main() -> ExitCode {
         println(&format!("{} (Claude Code)", if old { OLD_VERSION } else { VERSION }));
         return ExitCode::SUCCESS;
     }
-    if let Some(fail) = at_start {
+    let lost = at_start == Some(Fail::Lost);
+    if let Some(fail) = at_start.filter(|_| !lost) {
         return fail::at_start(fail);
     }
-    let transcript = match session(&flags) {
+    let transcript = match session(&flags, lost) {
         Ok(transcript) => transcript,
         Err(exit) => return exit,
     };
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Resolves the session as the real CLI does before it reads anything.
-fn session(flags: &Flags) -> Result<Transcript, ExitCode> {
+fn session(flags: &Flags, lost: bool) -> Result<Transcript, ExitCode> {
     if flags.resume.is_some() && flags.session_id.is_some() && !flags.fork {
         let text = "Error: --session-id with --continue or --resume also needs --fork-session.";
         return Err(refuse(text));
@@ -70,7 +71,7 @@ fn session(flags: &Flags) -> Result<Transcript, ExitCode> {
         }
     }
     match &flags.resume {
-        Some(id) => resume(flags, id),
+        Some(id) => resume(flags, id, lost),
         None => {
             let id = flags.session_id.clone().unwrap_or_else(out::uuid);
             Ok(Transcript::new(&flags.config, &flags.cwd, &id))
@@ -78,9 +79,9 @@ fn session(flags: &Flags) -> Result<Transcript, ExitCode> {
     }
 }
 
-fn resume(flags: &Flags, id: &str) -> Result<Transcript, ExitCode> {
+fn resume(flags: &Flags, id: &str, lost: bool) -> Result<Transcript, ExitCode> {
     let known = uuid::Uuid::parse_str(id).is_ok();
-    if let Some(path) = Transcript::find(&flags.config, id).filter(|_| known) {
+    if let Some(path) = Transcript::find(&flags.config, id).filter(|_| known && !lost) {
         return Transcript::open(path, id)
             .map_err(|error| refuse(&format!("cannot read the transcript: {error}")));
     }

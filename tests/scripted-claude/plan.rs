@@ -4,6 +4,7 @@ use std::path::Path;
 
 use scripted_api::words;
 use serde::Deserialize;
+use serde_json::Value;
 
 const PIECES_MAX: usize = 10_000_000;
 const BYTES_MAX: usize = 512 << 20;
@@ -21,7 +22,7 @@ pub struct Plan {
     pub text: Option<String>,
     /// The answer is the system prompt that was given, after `told: `.
     pub told: bool,
-    /// The size of a made-up text; for `huge_line`, of that line.
+    /// The size of a made-up text; for `huge_line` and `noise`, of that.
     pub bytes: Option<usize>,
     /// Words of many scripts and several bytes to a character.
     pub utf8: bool,
@@ -29,6 +30,8 @@ pub struct Plan {
     pub thinking: usize,
     /// Tool calls that need no permission, spread over the text.
     pub tools: usize,
+    /// Calls after those, as they stand; the CLI's own rules allow each of them.
+    pub uses: Vec<Use>,
     /// A call of this tool that needs one.
     pub ask: Option<String>,
     /// A call of `AskUserQuestion`.
@@ -41,6 +44,15 @@ pub struct Plan {
     pub fail: Option<Fail>,
     /// When it goes wrong.
     pub when: When,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Use {
+    /// The tool.
+    pub name: String,
+    /// What it is given.
+    pub input: Value,
 }
 
 /// What can go wrong.
@@ -65,6 +77,11 @@ pub enum Fail {
     OldVersion,
     /// Two lines on stderr, nothing on stdout, exit status 1.
     StderrOnly,
+    /// Half of the text, then `bytes` (4 MiB) on stderr, which nobody may leave unread; then on
+    /// with it.
+    Noise,
+    /// At the start: a conversation that is to be gone on with is not found, although it is there.
+    Lost,
 }
 
 /// When a [`Fail`] happens.
@@ -108,7 +125,8 @@ impl Plan {
 
     /// The answer's text and where its pieces end. `prompt` is repeated where nothing is planned.
     pub(crate) fn speech(&self, prompt: Option<&str>) -> Speech {
-        let text = match (&self.text, self.bytes.filter(|_| self.fail != Some(Fail::HugeLine))) {
+        let of_the_failure = matches!(self.fail, Some(Fail::HugeLine | Fail::Noise));
+        let text = match (&self.text, self.bytes.filter(|_| !of_the_failure)) {
             (Some(text), _) => text.clone(),
             (None, Some(bytes)) => words::filler(bytes.min(BYTES_MAX), self.utf8),
             (None, None) => match (self.n, prompt) {
@@ -124,7 +142,7 @@ impl Plan {
 
     /// How many tools are called in the turn.
     pub(crate) fn calls(&self) -> usize {
-        self.tools + usize::from(self.ask.is_some()) + usize::from(self.question)
+        self.tools + self.uses.len() + usize::from(self.ask.is_some()) + usize::from(self.question)
     }
 }
 

@@ -36,15 +36,20 @@ enum Verdict {
 }
 
 impl Call {
-    /// Call number `round` of the plan: first the free ones, then the one that asks, then the
-    /// question.
+    /// Call number `round` of the plan: first the free ones, then those with an input of their
+    /// own, then the one that asks, then the question.
     pub(crate) fn planned(plan: &Plan, round: usize, cwd: &Path) -> Self {
         let id = format!("toolu_{}", hex());
         if round < plan.tools {
             let input = json!({"command": format!("echo {round}"), "description": "Say it"});
             return Self { id, name: "Bash".into(), input, asks: false };
         }
-        if let Some(name) = plan.ask.as_ref().filter(|_| round == plan.tools) {
+        let round = round - plan.tools;
+        if let Some(planned) = plan.uses.get(round) {
+            let (name, input) = (planned.name.clone(), planned.input.clone());
+            return Self { id, name, input, asks: false };
+        }
+        if let Some(name) = plan.ask.as_ref().filter(|_| round == plan.uses.len()) {
             let input = match name.as_str() {
                 "Bash" => json!({"command": "touch made.txt && ls", "description": "Make a file"}),
                 "Write" => json!({"file_path": cwd.join("made.txt"), "content": "hello"}),
