@@ -108,6 +108,7 @@ impl<A: App> Service<A> {
         let cx = Cx {
             app: self.app.clone(),
             caller,
+            peer,
             path,
             headers,
             limits: self.limits,

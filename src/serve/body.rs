@@ -1,5 +1,7 @@
-//! The one body type: nothing, bytes, a live stream, or the body of another program's answer.
+//! The one body type: nothing, bytes, a live stream, a file, or the body of another program's
+//! answer.
 
+use crate::file::Outgoing;
 use crate::live::Live;
 use crate::pass::Onward;
 use bytes::Bytes;
@@ -16,6 +18,8 @@ pub enum Body {
     Full(Bytes),
     /// Server-sent events, or anything else that comes bit by bit.
     Live(Box<Live>),
+    /// A file, or a part of one, as it is read.
+    File(Box<Outgoing>),
     /// What another program answers.
     Passed(Box<Onward>),
 }
@@ -36,6 +40,7 @@ impl http_body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Body::Live(live) => live.poll_piece(cx).map(|piece| piece.map(|b| Ok(Frame::data(b)))),
+            Body::File(file) => file.poll_piece(cx).map(|piece| piece.map(|p| p.map(Frame::data))),
             Body::Passed(onward) => onward.poll_frame(cx),
         }
     }
@@ -43,6 +48,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Body::Empty => true,
+            Body::File(file) => file.left() == 0,
             Body::Passed(onward) => onward.is_end(),
             Body::Full(_) | Body::Live(_) => false,
         }
@@ -53,6 +59,7 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Live(_) => SizeHint::default(),
+            Body::File(file) => SizeHint::with_exact(file.left()),
             Body::Passed(onward) => onward.size_hint(),
         }
     }

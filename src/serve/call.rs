@@ -2,7 +2,7 @@
 //! one function that runs it and two that describe it, so that types are stated once, in the
 //! handler's own signature.
 
-use crate::answer::Caller;
+use crate::answer::{Caller, Peer};
 use crate::check;
 use crate::fault::{Fault, Invalid, json_reply};
 use crate::limits::Limits;
@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// What a handler knows besides its input.
@@ -29,6 +30,8 @@ pub struct Cx<A> {
     pub app: Arc<A>,
     /// Who asks.
     pub caller: Caller,
+    /// The other end of the connection, as the kernel tells.
+    pub peer: Peer,
     /// Variables of the path.
     pub path: Params,
     /// Headers of the request.
@@ -62,6 +65,9 @@ pub struct Raw<'a> {
     definitions: &'a Map<String, Value>,
     pub(crate) limits: Limits,
 }
+
+/// Large bodies that are read at once.
+static LARGE: Semaphore = Semaphore::const_new(2);
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
 
@@ -145,6 +151,9 @@ pub trait Give {
 
 /// A JSON body, taken or given.
 pub struct Json<T>(pub T);
+/// The same taken of a body larger than others may be: files go to and fro in JSON. Few are
+/// read at once; others wait.
+pub struct Large<T>(pub T);
 /// A query.
 pub struct Query<T>(pub T);
 /// Both.
@@ -184,6 +193,21 @@ impl<T: DeserializeOwned + JsonSchema + Send> Take for Json<T> {
         let value = check::body(&bytes, schema, raw.definitions);
         let value = value.map_err(|wrong| invalid(wrong, &raw.limits))?;
         into_typed(value, "body").map(Json)
+    }
+}
+
+impl<T: DeserializeOwned + JsonSchema + Send> Take for Large<T> {
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        <Json<T> as Take>::describe(schemas, shape);
+    }
+    async fn take(mut raw: Raw<'_>) -> Result<Large<T>, Fault> {
+        raw.limits.body_bytes_max = raw.limits.large_body_bytes_max;
+        raw.limits.body_seconds_max = raw.limits.large_body_seconds_max;
+        let Ok(_place) = LARGE.acquire().await else {
+            return Err(Fault::unready("the program stops"));
+        };
+        let Json(body) = Json::<T>::take(raw).await?;
+        Ok(Large(body))
     }
 }
 

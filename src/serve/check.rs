@@ -47,7 +47,16 @@ pub fn query(text: &str, schema: &Value, known: &Definitions) -> Result<Value, V
         let (name, given) = (decoded(name), decoded(given));
         if let Some(wanted) = property(schema, &name) {
             let wanted = resolve(wanted, known);
-            value.insert(name, typed(given, wanted, known));
+            if !types(wanted).is_some_and(|types| types.contains(&"array")) {
+                value.insert(name, typed(given, wanted, known));
+                continue;
+            }
+            // Said again and again, it is a list.
+            let item = wanted.get("items").map_or(&Value::Null, |item| resolve(item, known));
+            let list = value.entry(name).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(typed(given, item, known));
+            }
         }
     }
     let value = Value::Object(value);
@@ -224,7 +233,11 @@ impl Judge<'_> {
                 ("bool_parsing", "Input should be a valid boolean, unable to interpret input")
             }
             ("boolean", false) => ("bool_type", "Input should be a valid boolean"),
-            ("number", _) => ("float_type", "Input should be a valid number"),
+            ("number", true) => (
+                "float_parsing",
+                "Input should be a valid number, unable to parse string as a number",
+            ),
+            ("number", false) => ("float_type", "Input should be a valid number"),
             ("array", _) => ("list_type", "Input should be a valid list"),
             ("object", _) if place.len() == 1 => (
                 "model_attributes_type",
@@ -319,6 +332,12 @@ fn typed(given: String, schema: &Value, known: &Definitions) -> Value {
     }
     if wanted.contains(&"integer")
         && let Ok(number) = given.trim().parse::<i64>()
+    {
+        return number.into();
+    }
+    if wanted.contains(&"number")
+        && let Ok(number) = given.trim().parse::<f64>()
+        && number.is_finite()
     {
         return number.into();
     }

@@ -12,7 +12,9 @@ mod busy;
 pub mod call;
 pub mod check;
 pub mod client;
+pub mod condition;
 pub mod fault;
+pub mod file;
 pub mod gate;
 pub mod limits;
 pub mod listen;
@@ -27,9 +29,11 @@ pub use answer::{App, Caller, Peer};
 pub use body::Body;
 pub use busy::Busy;
 pub use call::{
-    Asset, Bytes, Call, Cx, Download, Events, Give, Json, Query, RawJson, Take, With, WithQuery,
+    Asset, Bytes, Call, Cx, Download, Events, Give, Json, Large, Query, RawJson, Take, With, WithQuery,
 };
+pub use condition::Condition;
 pub use fault::Fault;
+pub use file::{Sent, Tagged};
 pub use gate::Origins;
 pub use limits::Limits;
 pub use listen::{Door, Pulse, serve};

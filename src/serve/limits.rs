@@ -15,6 +15,11 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// For a whole body to arrive.
     pub body_seconds_max: u64,
+    /// The same at the few doors that take files in JSON: five recordings of ten minutes are
+    /// 130 MiB, and a telephone needs its time to send them.
+    pub large_body_bytes_max: usize,
+    /// For such a one to arrive.
+    pub large_body_seconds_max: u64,
     /// Of a body that is refused for its size, this much is read and dropped so that the
     /// sender gets to see the answer.
     pub refused_body_bytes_max: usize,
@@ -41,6 +46,8 @@ impl Default for Limits {
             head_seconds_max: 20,
             body_bytes_max: 32 * 1024 * 1024,
             body_seconds_max: 60,
+            large_body_bytes_max: 160 * 1024 * 1024,
+            large_body_seconds_max: 120,
             refused_body_bytes_max: 256 * 1024 * 1024,
             echo_bytes_max: 1024,
             feed_pieces_max: 8,
