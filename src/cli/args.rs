@@ -9,7 +9,7 @@ pub(crate) use kept::{
     PluginAct, SandboxAct, SkillAct, TrustArgs, WorkspaceAct,
 };
 pub(crate) use machine::{
-    LogsArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
+    LogsArgs, MigrateArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// List the models there are
     Models(ModelsArgs),
-    /// List, show, make and remove workspaces
+    /// List, show, make, change and remove workspaces
     #[command(arg_required_else_help = true, mut_subcommands(kept::by_slug))]
     Workspace(KindArgs<WorkspaceAct>),
     /// List, show, make and remove agent definitions
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Come over from the Python server: show what its vault holds, and take it over
+    Migrate(MigrateArgs),
     /// Make, list and revoke keys for callers from elsewhere
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -16,6 +16,7 @@ mod kept;
 mod keys;
 mod logs;
 mod manager;
+mod migrate;
 mod models;
 mod place;
 mod reach;
@@ -83,6 +84,7 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         Command::Mcp(args) => drive(kept::mcps::run(reach::server(common)?.0, args)),
         Command::Sandbox(act) => drive(sandbox::run(reach::server(common)?.0, *act)),
         Command::Trust(args) => drive(trust::run(reach::server(common)?.0, args)),
+        Command::Migrate(args) => drive(migrate::run(common, args)),
         Command::Config(command) => config::run(common, command),
         Command::Keys(command) => keys::run(common, command),
         Command::Server(ServerArgs { foreground: true, act: None }) => {

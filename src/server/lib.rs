@@ -13,6 +13,7 @@ mod faults;
 mod limits;
 pub mod routes;
 pub mod store;
+mod survey;
 mod vault;
 mod watchdog;
 
@@ -34,10 +35,12 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-const USAGE: &str = "usage: parachute-server [--version | --help]\n\n\
+const USAGE: &str = "usage: parachute-server [--look | --take-over | --version | --help]\n\n\
     Serves the Parachute API on the sockets that the service manager hands over, else on\n\
     the address of the config (http://127.0.0.1:3333) and a Unix socket. Settings come from\n\
-    the environment, .env and VAULT/.parachute/config.yaml; see parachute-config(5).";
+    the environment, .env and VAULT/.parachute/config.yaml; see parachute-config(5).\n\n\
+    --look       say as JSON what an older Parachute left in the vault; change nothing\n\
+    --take-over  keep a copy of it, bring its database up to date, and say the same";
 
 /// Exit statuses, as in sysexits.h.
 const EXIT_USAGE: u8 = 64;
@@ -104,6 +107,8 @@ fn arguments() -> Option<ExitCode> {
             println!("{USAGE}");
             ExitCode::SUCCESS
         }
+        "--look" => survey::command::look(),
+        "--take-over" => survey::command::take_over(),
         _ => {
             eprintln!("parachute-server: unknown argument {asked}\n{USAGE}");
             ExitCode::from(EXIT_USAGE)
@@ -130,6 +135,7 @@ async fn run(read: Read) -> Result<(), StartError> {
     let Read { dirs, sources, loaded } = read;
     tell(&loaded);
     let keys = Arc::new(load_keys(&loaded));
+    keep_what_was(&loaded);
     let stop = CancellationToken::new();
     let settings = loaded.settings.clone();
     let domain = build(loaded, sources, keys.clone(), &dirs, &stop)?;
@@ -231,6 +237,22 @@ fn tell(loaded: &Loaded) {
         tracing::error!(problem, "the config is not in force as it stands");
     }
     tracing::info!(vault = %loaded.settings.vault_path.display(), "settings are read");
+}
+
+/// A vault in which only the predecessor has worked is copied before it is touched. Where that
+/// fails, the server serves all the same: it changes files whole, and keeps the database's own
+/// copy or leaves it alone.
+fn keep_what_was(loaded: &Loaded) {
+    match survey::keep(loaded) {
+        Ok(Some(copy)) => {
+            tracing::info!(copy = %copy.display(), "the files of an older Parachute are kept");
+        }
+        Ok(None) => {}
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(error, "the files of an older Parachute could not be copied");
+        }
+    }
 }
 
 fn load_keys(loaded: &Loaded) -> Keys {

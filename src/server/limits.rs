@@ -60,6 +60,14 @@ pub(crate) const TURN_AGENTS_BYTES_MAX: usize = 4 << 20;
 /// What the skills of one turn have with them: together, and how many files.
 pub(crate) const TURN_SKILLS_BYTES_MAX: usize = 32 << 20;
 pub(crate) const TURN_SKILLS_FILES_MAX: usize = 4000;
+/// Modules that others made: how many, what one may have in its folder, how deep, and how long
+/// what it says of itself may be; and what is read of all of them.
+pub(crate) const MODULES_MAX: usize = 200;
+pub(crate) const MODULES_BYTES_MAX: u64 = 128 << 20;
+pub(crate) const MODULE_FILES_MAX: usize = 2000;
+pub(crate) const MODULE_BYTES_MAX: u64 = 32 << 20;
+pub(crate) const MODULE_DEPTH_MAX: usize = 16;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 << 10;
 /// A plugin while it is cloned and afterwards, how many files it has, and how deep they lie.
 pub(crate) const PLUGIN_BYTES_MAX: u64 = 64 << 20;
 pub(crate) const PLUGIN_FILES_MAX: usize = 10_000;
@@ -110,12 +118,8 @@ pub(crate) const AGENT_CPU_WEIGHT: u64 = 80;
 
 /// How long what was found out about the container engine counts.
 pub(crate) const ENGINE_KEPT: Duration = Duration::from_secs(60);
-/// Memory of a container whose workspace says nothing: the CLI alone takes a third of it.
-pub(crate) const CONTAINER_MEMORY_BYTES: u64 = 1 << 30;
 /// Processes and threads of a container.
 pub(crate) const CONTAINER_TASKS_MAX: u32 = 256;
-/// A turn in a container whose workspace says nothing.
-pub(crate) const CONTAINER_TURN_SECONDS_MAX: u64 = 3600;
 
 /// What a folder may bring along of hooks and tools to be trusted, and how many folders are.
 pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
@@ -126,3 +130,7 @@ pub(crate) const TRUSTED_FOLDERS_MAX: usize = 500;
 pub(crate) const ATTACHED_MAX: usize = 20;
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 20 << 20;
 pub(crate) const ATTACHED_BYTES_MAX: usize = 24 << 20;
+/// Of a predecessor's files that are kept as they were: one of them, how many, and how deep.
+pub(crate) const COPIED_FILE_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const COPIED_FILES_MAX: usize = 5000;
+pub(crate) const COPIED_DEEP_MAX: usize = 8;

@@ -4,6 +4,7 @@
 mod agents;
 mod broken_streams;
 mod chat;
+mod coming_over;
 mod compare;
 mod contexts;
 mod control;
@@ -35,6 +36,10 @@ mod streams;
 mod tables;
 mod tables_context;
 mod tables_mcps;
+mod titles;
+mod traps_access;
+mod traps_sessions;
+mod traps_turns;
 mod types;
 mod types_context;
 mod types_mcps;

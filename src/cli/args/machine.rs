@@ -121,3 +121,13 @@ pub(crate) struct ModelsArgs {
     #[command(flatten)]
     pub(crate) json: Json,
 }
+
+/// `migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}

@@ -7,6 +7,7 @@
 mod contexts;
 mod error;
 mod lane;
+mod peek;
 mod row;
 mod runs;
 mod schema;
@@ -15,6 +16,7 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
+pub(crate) use peek::{Peek, peek};
 pub use row::{Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
 
 use lane::Lane;

@@ -171,7 +171,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Whether any table, column, index or step of ours is missing.
-fn is_behind(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_behind(connection: &Connection) -> rusqlite::Result<bool> {
     for name in names() {
         if !has_object(connection, name)? {
             return Ok(true);
@@ -198,7 +198,7 @@ fn names() -> impl Iterator<Item = &'static str> {
         .filter_map(|rest| rest.split_whitespace().next())
 }
 
-fn has_object(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_object(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM sqlite_master WHERE name = ?1")?.exists([name])
 }
 
@@ -216,7 +216,7 @@ fn has_version(connection: &Connection, label: i64) -> rusqlite::Result<bool> {
 }
 
 /// The highest version the file claims; 0 if it claims none.
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     if !has_object(connection, "schema_version")? {
         return Ok(0);
     }

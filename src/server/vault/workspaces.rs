@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use wire::Trust;
 use wire::workspace::{
-    Capabilities, Chosen, NewWorkspace, OldPlugins, Sandbox, Workspace, WorkspaceChange,
+    Capabilities, Chosen, Network, NewWorkspace, OldPlugins, Sandbox, Workspace, WorkspaceChange,
 };
 
-const PLACE: &str = ".parachute/workspaces";
+pub(crate) const PLACE: &str = ".parachute/workspaces";
 const FILE: &str = "config.yaml";
 /// What the containers of a workspace leave.
 const SANDBOXES: &str = ".parachute/sandbox";
@@ -225,17 +225,19 @@ fn chosen(value: Option<&Value>) -> Chosen {
     }
 }
 
-/// The limits, each that cannot be kept being the usual one.
+/// The limits, each that cannot be kept being the usual one; a network that nobody knows is none.
 fn limits(value: &Value) -> Option<Sandbox> {
     let Value::Mapping(said) = value else { return None };
     let usual = Sandbox::default();
     let text = |name: &str| said.get(name).and_then(plain);
     let timeout = said.get("timeout").and_then(Value::as_u64);
     let timeout = timeout.and_then(|t| u32::try_from(t).ok()).filter(|t| (1..=86_400).contains(t));
+    let connected = text("network").as_deref() == Some(Network::Full.name());
     let mut limits = Sandbox {
         memory: text("memory").unwrap_or_default(),
         cpu: text("cpu").unwrap_or_default(),
         timeout: timeout.unwrap_or(usual.timeout),
+        network: if connected { Network::Full } else { Network::None },
     };
     if limits.memory_bytes().is_none() {
         limits.memory = usual.memory;
@@ -325,6 +327,17 @@ mod tests {
             (limits.memory.as_str(), limits.cpu.as_str(), limits.timeout),
             ("512m", "2", 300)
         );
+        for (said, network) in [
+            ("", Network::None),
+            ("network: none", Network::None),
+            ("network: full", Network::Full),
+            ("network: host", Network::None),
+            ("network: [full]", Network::None),
+            ("network: yes", Network::None),
+        ] {
+            let limits = shown(&format!("sandbox: {{{said}}}\n")).sandbox.expect("limits");
+            assert_eq!(limits.network, network, "{said}");
+        }
     }
 
     #[test]
