@@ -121,7 +121,7 @@ fn judged(name: &str) -> Option<(usize, usize)> {
     let odd = |c: char| c.is_control() || c == '\\' || c == ':';
     let steps: Vec<&str> = name.split('/').collect();
     let plain = |step: &&str| !matches!(*step, "" | "." | ".." | "__MACOSX");
-    if name.contains(odd) || !steps.iter().all(|step| plain(step)) {
+    if name.contains(odd) || !steps.iter().all(plain) {
         return None;
     }
     let (file, deep) = (steps.last()?, steps.len());

@@ -330,7 +330,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-fn typed_query<T: DeserializeOwned>(raw: &Raw<'_>) -> Result<T, Fault> {
+pub(crate) fn typed_query<T: DeserializeOwned>(raw: &Raw<'_>) -> Result<T, Fault> {
     let schema = raw.shape.query.as_ref().expect("described with the door");
     let query = raw.query.as_deref().unwrap_or_default();
     let value = check::query(query, schema, raw.definitions);
@@ -368,7 +368,7 @@ pub(crate) async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, 
     let time = Duration::from_secs(limits.body_seconds_max);
     if said > max as u64 {
         discard(&mut body, limits, time).await;
-        return Err(too_large(max));
+        return Err(too_large(max as u64));
     }
     let mut bytes = Vec::with_capacity(said as usize);
     let reading = async {
@@ -379,7 +379,7 @@ pub(crate) async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, 
             };
             if bytes.len() + data.len() > max {
                 discard(&mut body, limits, time).await;
-                return Err(too_large(max));
+                return Err(too_large(max as u64));
             }
             bytes.extend_from_slice(&data);
         }
@@ -389,14 +389,14 @@ pub(crate) async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, 
     tokio::time::timeout(time, reading).await.map_err(|_| late())?
 }
 
-fn too_large(max: usize) -> Fault {
+pub(crate) fn too_large(max: u64) -> Fault {
     let detail = format!("the body is larger than {} MiB", max / (1024 * 1024));
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
 /// Reads what is refused, so that a sender in the middle of sending sees the answer instead of
 /// a connection that was reset; within bounds.
-async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
+pub(crate) async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
     let mut left = limits.refused_body_bytes_max;
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {

@@ -15,6 +15,7 @@ pub mod client;
 pub mod condition;
 pub mod fault;
 pub mod file;
+mod flow;
 pub mod gate;
 pub mod limits;
 pub mod listen;
@@ -34,6 +35,7 @@ pub use call::{
 pub use condition::Condition;
 pub use fault::Fault;
 pub use file::{Sent, Tagged};
+pub use flow::{FileFlow, Flow, JsonFlow};
 pub use gate::Origins;
 pub use limits::Limits;
 pub use listen::{Door, Pulse, serve};

@@ -20,6 +20,10 @@ pub struct Limits {
     pub large_body_bytes_max: usize,
     /// For such a one to arrive.
     pub large_body_seconds_max: u64,
+    /// A body that is read as it comes, and that is kept on disk meanwhile.
+    pub flow_bytes_max: u64,
+    /// For such a one to arrive; silent it may be as long as another takes as a whole.
+    pub flow_seconds_max: u64,
     /// Of a body that is refused for its size, this much is read and dropped so that the
     /// sender gets to see the answer.
     pub refused_body_bytes_max: usize,
@@ -48,6 +52,8 @@ impl Default for Limits {
             body_seconds_max: 60,
             large_body_bytes_max: 160 * 1024 * 1024,
             large_body_seconds_max: 120,
+            flow_bytes_max: 4 << 30,
+            flow_seconds_max: 3600,
             refused_body_bytes_max: 256 * 1024 * 1024,
             echo_bytes_max: 1024,
             feed_pieces_max: 8,

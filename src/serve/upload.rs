@@ -5,7 +5,8 @@ use crate::call::{Raw, Shape, Take, whole};
 use crate::fault::{Fault, Invalid};
 use bytes::Bytes;
 use futures_util::stream;
-use multer::Multipart;
+use http::HeaderValue;
+use multer::{Field, Multipart};
 use schemars::generate::SchemaGenerator;
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -26,30 +27,44 @@ pub struct Upload {
 
 impl Take for Upload {
     fn describe(_: &mut SchemaGenerator, shape: &mut Shape) {
-        shape.is_form = true;
-        shape.body = Some(json!({
-            "type": "object",
-            "properties": { FIELD: { "type": "string", "format": "binary" } },
-            "required": [FIELD],
-        }));
+        describe_form(shape);
     }
 
     async fn take(raw: Raw<'_>) -> Result<Upload, Fault> {
         let bytes = whole(raw.body, &raw.limits).await?;
-        let kind = raw.kind.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let Ok(boundary) = multer::parse_boundary(kind) else { return Err(missing()) };
+        let boundary = boundary(raw.kind.as_ref())?;
         let pieces = stream::iter([Ok::<_, Infallible>(bytes)]);
-        let mut form = Multipart::new(pieces, boundary);
-        for _ in 0..FIELDS_MAX {
-            let field = form.next_field().await.map_err(broken)?.ok_or_else(missing)?;
-            if field.name() == Some(FIELD) {
-                let name = field.file_name().unwrap_or_default().to_owned();
-                let bytes = field.bytes().await.map_err(broken)?;
-                return Ok(Upload { name, bytes });
-            }
-        }
-        Err(missing())
+        let field = field(&mut Multipart::new(pieces, boundary)).await?;
+        let name = field.file_name().unwrap_or_default().to_owned();
+        let bytes = field.bytes().await.map_err(broken)?;
+        Ok(Upload { name, bytes })
     }
+}
+
+pub(crate) fn describe_form(shape: &mut Shape) {
+    shape.is_form = true;
+    shape.body = Some(json!({
+        "type": "object",
+        "properties": { FIELD: { "type": "string", "format": "binary" } },
+        "required": [FIELD],
+    }));
+}
+
+/// What stands between the fields of a form of this media type.
+pub(crate) fn boundary(kind: Option<&HeaderValue>) -> Result<String, Fault> {
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    multer::parse_boundary(kind).map_err(|_| missing())
+}
+
+/// The field with the file.
+pub(crate) async fn field(form: &mut Multipart<'static>) -> Result<Field<'static>, Fault> {
+    for _ in 0..FIELDS_MAX {
+        let field = form.next_field().await.map_err(broken)?.ok_or_else(missing)?;
+        if field.name() == Some(FIELD) {
+            return Ok(field);
+        }
+    }
+    Err(missing())
 }
 
 fn missing() -> Fault {
@@ -62,6 +77,6 @@ fn missing() -> Fault {
     }])
 }
 
-fn broken(error: multer::Error) -> Fault {
+pub(crate) fn broken(error: multer::Error) -> Fault {
     Fault::bad("There was an error parsing the body").because(error)
 }

@@ -1,0 +1,119 @@
+//! Bodies that are read as they come, because they may be larger than memory: JSON for whoever
+//! reads it piece by piece, or the file of a form (RFC 7578). Bounded by length, by the silence
+//! between two pieces and by time; whoever takes one also bounds what becomes of it.
+
+use crate::call::{Raw, Shape, Take, discard, too_large, typed_query};
+use crate::fault::Fault;
+use crate::limits::Limits;
+use crate::upload;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyDataStream, BodyExt};
+use hyper::body::Incoming;
+use multer::{Field, Multipart};
+use schemars::JsonSchema;
+use schemars::generate::SchemaGenerator;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// A body while it comes.
+pub struct Flow {
+    from: Coming,
+    limits: Limits,
+    read: u64,
+    until: Instant,
+}
+
+enum Coming {
+    Body(Incoming),
+    /// The form is kept: its other half reads the body.
+    Field(
+        Field<'static>,
+        #[allow(dead_code, reason = "the field ends with it")] Multipart<'static>,
+    ),
+}
+
+/// A body of JSON that should be a `T`, and that nobody has looked at yet.
+pub struct JsonFlow<T>(pub Flow, PhantomData<T>);
+
+/// A query, and the file of a form.
+pub struct FileFlow<Q> {
+    /// The query.
+    pub query: Q,
+    /// The file.
+    pub file: Flow,
+}
+
+impl Flow {
+    fn new(from: Coming, limits: Limits) -> Flow {
+        let until = Instant::now() + Duration::from_secs(limits.flow_seconds_max);
+        Flow { from, limits, read: 0, until }
+    }
+
+    /// The next piece; None at the end.
+    ///
+    /// # Errors
+    /// The body broke off, came too slowly, or is too large.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let silence = Duration::from_secs(self.limits.body_seconds_max);
+        let until = (Instant::now() + silence).min(self.until);
+        let piece = timeout_at(until, self.from.next()).await.map_err(|_| late())??;
+        self.read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if self.read > self.limits.flow_bytes_max {
+            if let Coming::Body(body) = &mut self.from {
+                discard(body, &self.limits, silence).await;
+            }
+            return Err(too_large(self.limits.flow_bytes_max));
+        }
+        Ok(piece)
+    }
+}
+
+impl Coming {
+    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Coming::Field(field, _) => field.chunk().await.map_err(upload::broken),
+            Coming::Body(body) => loop {
+                let Some(frame) = body.frame().await else { return Ok(None) };
+                let frame = frame.map_err(|e| Fault::bad("the body broke off").because(e))?;
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            },
+        }
+    }
+}
+
+fn late() -> Fault {
+    Fault::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")
+}
+
+impl<T: DeserializeOwned + JsonSchema + Send> Take for JsonFlow<T> {
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        shape.body = Some(schemas.subschema_for::<T>().to_value());
+    }
+
+    async fn take(raw: Raw<'_>) -> Result<JsonFlow<T>, Fault> {
+        Ok(JsonFlow(Flow::new(Coming::Body(raw.body), raw.limits), PhantomData))
+    }
+}
+
+impl<Q: DeserializeOwned + JsonSchema + Send> Take for FileFlow<Q> {
+    fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
+        shape.query = Some(schemas.subschema_for::<Q>().to_value());
+        upload::describe_form(shape);
+    }
+
+    async fn take(raw: Raw<'_>) -> Result<FileFlow<Q>, Fault> {
+        let query = typed_query(&raw)?;
+        let boundary = upload::boundary(raw.kind.as_ref())?;
+        let mut form = Multipart::new(BodyDataStream::new(raw.body), boundary);
+        let until = Instant::now() + Duration::from_secs(raw.limits.body_seconds_max);
+        // The fields before the file are small, or it takes too long.
+        let field = timeout_at(until, upload::field(&mut form)).await.map_err(|_| late())??;
+        let file = Flow::new(Coming::Field(field, form), raw.limits);
+        Ok(FileFlow { query, file })
+    }
+}
