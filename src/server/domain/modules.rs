@@ -1,4 +1,6 @@
-//! Modules of the vault: their prompts, and how much is in their folders (contract-core §1.6).
+//! Modules: which there are, their prompts, and how much is in their folders (contract-core §1.6).
+
+pub(super) mod all;
 
 use super::{Domain, DomainError};
 use crate::vault::modules::ModuleFolder;

@@ -1,5 +1,10 @@
-//! A module's folder in the vault (`Chat`, `Daily`, …) and the prompt in it (contract-core §1.6).
-//! The modules' programs are not here.
+//! A module's folder in the vault (`Chat`, `Daily`, …) and the prompt in it (contract-core §1.6),
+//! and below it modules that others made: what they say of themselves, how they are counted, and
+//! what the owner approved. Nothing of them is run.
+
+pub(crate) mod approvals;
+pub(crate) mod found;
+pub(crate) mod tree;
 
 use super::{FileError, Folder};
 use crate::limits::FOLDERS_WALKED_MAX;

@@ -1,0 +1,110 @@
+//! Modules that others made: `.modules/<folder>/manifest.yaml` (contract-core §6.1, §6.2). What
+//! one says of itself is read, and its folder is counted; nothing of it is run. One that cannot
+//! be read is named, and the others are read all the same.
+
+use super::super::{FileError, Folder, Front, Name};
+use super::tree::{self, MANIFEST, Tree};
+use crate::limits::{MANIFEST_BYTES_MAX, MODULES_BYTES_MAX, MODULES_MAX};
+use std::path::{Path, PathBuf};
+
+/// Where they are.
+pub(crate) const PLACE: &str = ".modules";
+
+/// What is told in the chats of a module.
+const PROMPT: &str = "CLAUDE.md";
+
+/// What a folder holds.
+pub(crate) struct Found {
+    /// Its name, fit for a sentence.
+    pub(crate) folder: String,
+    /// The module, or why there is none.
+    pub(crate) module: Result<Module, String>,
+}
+
+/// A module as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) description: String,
+    pub(crate) trust_level: String,
+    pub(crate) provides: Vec<String>,
+    pub(crate) tree: Tree,
+}
+
+/// All folders of modules, in their order.
+pub(crate) fn all(vault: &Folder) -> Result<Vec<Found>, FileError> {
+    let Some(place) = vault.folder(Path::new(PLACE))? else { return Ok(Vec::new()) };
+    let (mut names, mut left_out) = (Vec::new(), false);
+    for entry in place.dir().entries().map_err(FileError::of(Path::new(PLACE)))? {
+        let entry = entry.map_err(FileError::of(Path::new(PLACE)))?;
+        let kind = entry.file_type().map_err(FileError::of(Path::new(PLACE)))?;
+        if !kind.is_file() && names.len() < MODULES_MAX {
+            names.push((entry.file_name(), kind.is_dir()));
+        } else {
+            left_out |= !kind.is_file();
+        }
+    }
+    if left_out {
+        tracing::warn!(max = MODULES_MAX, "there are more modules than are looked at");
+    }
+    names.sort();
+    let mut room = MODULES_BYTES_MAX;
+    let read = names.into_iter().filter_map(|(name, is_folder)| {
+        let folder = name.to_str().filter(|name| Name::parse(name).is_some());
+        let module = match (folder, is_folder) {
+            // Hidden ones, such as what other programs leave behind, are nobody's module.
+            (None, _) if name.to_string_lossy().starts_with(['.', '_']) => return None,
+            (None, _) => Err(format!("its folder cannot be called so: {}", Name::RULE)),
+            (Some(_), false) => Err("it is a link, and links to modules are not followed".into()),
+            (Some(folder), true) => read(vault, folder, &mut room),
+        };
+        let shown = name.to_string_lossy().chars().filter(|c| !c.is_control()).take(80).collect();
+        Some(Found { folder: shown, module })
+    });
+    Ok(read.collect())
+}
+
+/// The prompt of a module of this folder.
+pub(crate) fn prompt(folder: &str) -> PathBuf {
+    Path::new(PLACE).join(folder).join(PROMPT)
+}
+
+fn read(vault: &Folder, folder: &str, room: &mut u64) -> Result<Module, String> {
+    let at = Path::new(PLACE).join(folder);
+    let manifest = vault.bytes(&at.join(MANIFEST), MANIFEST_BYTES_MAX);
+    let manifest = match manifest {
+        Ok(Some((bytes, _))) => bytes,
+        Ok(None) => return Err(format!("there is no {MANIFEST} in it")),
+        Err(FileError::TooLong(_)) => {
+            return Err(format!("its manifest is longer than {} KiB", MANIFEST_BYTES_MAX >> 10));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let manifest = String::from_utf8(manifest).map_err(|_| "its manifest is not UTF-8 text")?;
+    let manifest = fields(&manifest)?;
+    let text = |name: &str| manifest.text(name);
+    let name = match manifest.fields.get("name") {
+        None => folder.to_owned(),
+        Some(_) => text("name").unwrap_or_default(),
+    };
+    if Name::parse(&name).is_none() {
+        return Err(format!("its manifest gives it no name that it can have: {}", Name::RULE));
+    }
+    Ok(Module {
+        name,
+        version: text("version").unwrap_or_default(),
+        description: text("description").unwrap_or_default(),
+        trust_level: text("trust_level").unwrap_or_else(|| "trusted".into()),
+        provides: manifest.list("provides"),
+        tree: tree::count(vault, &at, room)?,
+    })
+}
+
+/// A manifest is read as front matter is: bounded, whatever its aliases stand for.
+fn fields(manifest: &str) -> Result<Front, String> {
+    let manifest = manifest.trim_start_matches('\u{feff}');
+    let manifest = manifest.strip_prefix("---\n").unwrap_or(manifest);
+    let front = Front::read(&format!("---\n{manifest}\n---\n"));
+    front.map_err(|said| said.replace("the front matter", "its manifest is no YAML"))
+}
