@@ -1,5 +1,6 @@
 //! `GET /` and `GET /api/health` (contract-core §1.1).
 
+use crate::module::ModuleState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +37,8 @@ pub struct Health {
 pub struct HealthDetail {
     /// The vault served.
     pub vault: VaultHealth,
-    /// Modules loaded.
-    pub modules: Vec<serde_json::Value>,
+    /// Modules, those that come with the server first.
+    pub modules: Vec<ModuleState>,
     /// The container engine.
     pub docker: DockerHealth,
     /// The chat connectors.

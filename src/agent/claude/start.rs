@@ -213,6 +213,12 @@ fn arguments(setup: &ClaudeSetup, begin: &Begin<'_>, mcp: &Path) -> Vec<String> 
         out.push("--strict-mcp-config".into());
     }
     out.extend(setup.model.iter().map(|m| format!("--model={m}")));
+    if let Some(tools) = &setup.tools {
+        // Here it is told of its own tools; that there are no others is `permits`' to see to.
+        let own: Vec<&str> =
+            tools.iter().map(String::as_str).filter(|tool| !tool.starts_with("mcp__")).collect();
+        out.push(format!("--tools={}", own.join(",")));
+    }
     out.extend(setup.plugins.iter().map(|dir| format!("--plugin-dir={dir}")));
     out.extend(setup.mcp_config.iter().map(|_| format!("--mcp-config={}", mcp.display())));
     out

@@ -8,7 +8,7 @@ use crate::vault::Folder;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use wire::chat::PromptMetadata;
-use wire::workspace::{Capabilities, Workspace};
+use wire::workspace::{Capabilities, Chosen, Workspace};
 use wire::{Secret, Trust};
 
 /// Where skills are kept as the CLI takes them, below our state folder.
@@ -30,6 +30,15 @@ pub(super) struct WorkingSet {
 }
 
 impl WorkingSet {
+    /// Has the CLI be told of these MCP servers.
+    fn tell_cli(&mut self, servers: Map<String, Value>) {
+        self.mcps = servers.keys().cloned().collect();
+        if !servers.is_empty() {
+            let file = json!({ "mcpServers": servers });
+            self.mcp_config = Some(Secret::new(file.to_string()));
+        }
+    }
+
     /// Says what there is.
     pub(super) fn tell(&self, metadata: &mut PromptMetadata) {
         metadata.available_agents = self.agents.keys().cloned().collect();
@@ -60,11 +69,30 @@ impl Domain {
         };
         let mcps = self.mcps_for_cli(servers, mcps, trust).await;
         set.problems.extend(mcps.problems);
-        set.mcps = mcps.servers.keys().cloned().collect();
-        if !mcps.servers.is_empty() {
-            let file = json!({ "mcpServers": mcps.servers });
-            set.mcp_config = Some(Secret::new(file.to_string()));
+        set.tell_cli(mcps.servers);
+        set
+    }
+}
+
+impl Domain {
+    /// The same for a session that is bound to the tools of these MCP servers: those of them
+    /// that run on this machine, and nothing else.
+    pub(super) async fn bound_set(&self, servers: &[String], trust: Trust) -> WorkingSet {
+        let mut set = WorkingSet::default();
+        if servers.is_empty() {
+            return set;
         }
+        let chosen = Chosen::Named(servers.to_vec());
+        let mut mcps = self.mcps_for_cli(Map::new(), chosen, trust).await;
+        mcps.servers.retain(|name, server| {
+            let is_here = server["type"] == "stdio";
+            if !is_here {
+                set.problems.push(format!("MCP server `{name}` is elsewhere, and left out"));
+            }
+            is_here
+        });
+        set.problems.extend(mcps.problems);
+        set.tell_cli(mcps.servers);
         set
     }
 }

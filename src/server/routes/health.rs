@@ -53,7 +53,7 @@ async fn detail(app: &App) -> HealthDetail {
     let status = if vault.is_dir() { "ok" } else { "inaccessible" };
     HealthDetail {
         vault: VaultHealth { path: vault.display().to_string(), status: status.into() },
-        modules: Vec::new(),
+        modules: app.domain.modules().await.modules.into_iter().map(|m| m.state).collect(),
         docker: app.domain.containers().await,
         bots: BotsHealth {
             telegram: Running { running: false },
