@@ -51,6 +51,11 @@ impl Session {
 
     fn conversation_lost(&mut self) {
         let has_history = self.log.last_turn() > 1;
+        if let Some(claude) = self.claude.take() {
+            claude.signal(Signal::Kill);
+        }
+        // Asked for this one again, the CLI would say the same again.
+        self.keep_conversation(uuid::Uuid::new_v4().to_string());
         self.finish(|turn, message_count| ChatEvent::SessionUnavailable {
             reason: "sdk_session_not_found".into(),
             session_id: session_of(&turn.request),

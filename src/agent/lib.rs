@@ -22,6 +22,7 @@ mod permits;
 mod policy;
 #[cfg(test)]
 mod recorded;
+mod rules;
 mod session;
 mod turn;
 mod verdict;

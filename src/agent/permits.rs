@@ -53,8 +53,12 @@ impl Session {
             let message = "nothing was asked for".into();
             return Err(policy::Refusal { reason: "denied", message });
         };
-        let directory = Path::new(&request.claude.directory);
-        policy::judge(tool, input, Path::new(&request.vault), directory)
+        if let Some(tools) = &request.claude.tools {
+            policy::judge_tool(tool, tools)?;
+        }
+        let (vault, directory) = (Path::new(&request.vault), Path::new(&request.claude.directory));
+        let ignored = self.rules.ignored();
+        policy::judge(tool, input, &policy::Ground { vault, directory, ignored })
     }
 
     /// What a grant for this call is measured by.

@@ -5,8 +5,25 @@
 //! A guard against accidents, not a wall: a shell can be asked for anything in a thousand ways.
 //! Walls are the trust levels `vault` and `sandboxed`.
 
+mod shell;
+#[cfg(test)]
+mod tests;
+
+use notes::{Ignored, RULES_FILE};
 use serde_json::{Map, Value};
+pub(crate) use shell::only_looks;
+use shell::simple_commands;
 use std::path::{Component, Path, PathBuf};
+
+/// Where a call is made, and what its owner wants left alone there.
+pub(crate) struct Ground<'a> {
+    /// The vault, absolute and free of links.
+    pub(crate) vault: &'a Path,
+    /// Where the CLI works; the same.
+    pub(crate) directory: &'a Path,
+    /// `.parachuteignore`: files of the vault that no file tool may touch.
+    pub(crate) ignored: &'a Ignored,
+}
 
 /// Why a call is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +100,8 @@ const COMMANDS: &str = "command";
 const FILES: [&str; 3] = ["file_path", "notebook_path", "path"];
 /// Fields in which a search says where to look.
 const SEARCHES: [(&str, &str); 2] = [("Glob", "pattern"), ("Grep", "glob")];
+/// What is ours in the vault, which commands may not name either.
+const OURS: &str = ".parachute";
 /// Names that no search may ask for.
 const HIDDEN: [&str; 5] = [".parachute", ".token", ".ssh", ".env", ".credentials.json"];
 
@@ -105,30 +124,82 @@ pub(crate) fn measure(
     Some(shown(&real(&normal(&directory.join(file))), vault))
 }
 
-/// Judges a call; `vault` and `directory` are absolute and free of links.
+/// Judges a call.
 pub(crate) fn judge(
     tool: &str,
     input: &Map<String, Value>,
-    vault: &Path,
-    directory: &Path,
+    ground: &Ground<'_>,
 ) -> Result<(), Refusal> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     if let Some(command) = text(COMMANDS) {
-        judge_command(command)?;
+        shell::judge(command)?;
+        ground.judge_names(command)?;
     }
     for file in FILES.iter().filter_map(|name| text(name)) {
-        let named = normal(&directory.join(file));
-        for path in [real(&named), named] {
-            judge_path(file, &shown(&path, vault))?;
-        }
+        ground.judge_path(tool, ground.directory, file)?;
     }
     for (_, name) in SEARCHES.iter().filter(|(search, _)| *search == tool) {
         let parts = text(name).unwrap_or_default();
         if let Some(part) = parts.split(['/', ',', '{', '}']).find(|p| HIDDEN.contains(p)) {
             return Err(off_limits(parts, part));
         }
+        let from = ground.directory.join(text("path").unwrap_or_default());
+        let below: PathBuf = Path::new(parts).iter().take_while(|part| !is_pattern(part)).collect();
+        ground.judge_path(tool, &from, &below.to_string_lossy())?;
     }
     Ok(())
+}
+
+impl Ground<'_> {
+    /// Judges a file by all the names that it has: as it is said, and with links followed, before
+    /// and after `..` is taken away.
+    fn judge_path(&self, tool: &str, from: &Path, file: &str) -> Result<(), Refusal> {
+        let said = from.join(file);
+        let named = normal(&said);
+        for path in [real(&named), real(&said), named] {
+            let shown = shown(&path, self.vault);
+            judge_path(file, &shown)?;
+            let Ok(inside) = path.strip_prefix(self.vault) else { continue };
+            if self.ignored.is_ignored(inside, path.is_dir()) {
+                return Err(off_limits(file, RULES_FILE));
+            }
+            if shown == RULES_FILE && changes_something(tool) {
+                // Else what is left alone would be the agent's to say.
+                return Err(off_limits(file, "what only the owner changes"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the words of a command: none may name what is ours.
+    fn judge_names(&self, command: &str) -> Result<(), Refusal> {
+        let ours = self.vault.join(OURS);
+        for name in shell::names(command) {
+            let named = normal(&self.directory.join(&name));
+            if named.starts_with(&ours) || real(&named).starts_with(&ours) {
+                return Err(off_limits(&name, OURS));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_pattern(part: &std::ffi::OsStr) -> bool {
+    part.to_string_lossy().contains(['*', '?', '[', '{', '!'])
+}
+
+/// Judges a tool where only these may be used.
+pub(crate) fn judge_tool(tool: &str, given: &[String]) -> Result<(), Refusal> {
+    let server_of = |of: &String| of.starts_with("mcp__") && !of["mcp__".len()..].contains("__");
+    let covers = |of: &String| {
+        tool == of
+            || server_of(of) && tool.strip_prefix(of.as_str()).is_some_and(|r| r.starts_with("__"))
+    };
+    if given.iter().any(covers) {
+        return Ok(());
+    }
+    let message = format!("{tool} is none of the tools that this session has");
+    Err(Refusal { reason: "tool_not_given", message })
 }
 
 fn judge_path(file: &str, shown: &str) -> Result<(), Refusal> {
@@ -180,132 +251,6 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
-fn judge_command(command: &str) -> Result<(), Refusal> {
-    let refuse = |what: &str| {
-        let message = format!("this command is refused here: {what}");
-        Err(Refusal { reason: "dangerous_command", message })
-    };
-    if command.split_whitespace().collect::<String>().contains(":(){:|:&};:") {
-        return refuse("it would start processes without end");
-    }
-    for words in simple_commands(command) {
-        let Some((program, rest)) = words.split_first() else {
-            continue;
-        };
-        let program = program.rsplit('/').next().unwrap_or(program);
-        match program {
-            "sudo" | "doas" | "pkexec" => return refuse("it asks for another user's rights"),
-            "mkfs" => return refuse("it would make a file system"),
-            _ if program.starts_with("mkfs.") => return refuse("it would make a file system"),
-            "dd" if rest.iter().any(|w| w.starts_with("of=/dev/")) => {
-                return refuse("it would write to a device");
-            }
-            "rm" if recursive(rest) && rest.iter().any(|w| everything(w)) => {
-                return refuse("it would delete everything");
-            }
-            "chmod" | "chown" if recursive(rest) && rest.iter().any(|w| w == "/") => {
-                return refuse("it would change the rights of everything");
-            }
-            _ => {}
-        }
-        let to_device = |w: &String| {
-            w.trim_start_matches(|c: char| c.is_ascii_digit() || c == '&')
-                .strip_prefix('>')
-                .is_some_and(|to| is_disk(to.trim_start_matches(['>', '|', ' '])))
-        };
-        let redirected = words.windows(2).any(|w| w[0].ends_with('>') && is_disk(&w[1]));
-        if redirected || words.iter().any(to_device) {
-            return refuse("it would write to a device");
-        }
-    }
-    Ok(())
-}
-
-fn recursive(words: &[String]) -> bool {
-    words.iter().any(|w| {
-        w == "--recursive" || (w.starts_with('-') && !w.starts_with("--") && w.contains(['r', 'R']))
-    })
-}
-
-fn everything(word: &str) -> bool {
-    let word = word.trim_end_matches('/').trim_end_matches("/*").trim_end_matches("/.");
-    matches!(word, "" | "~" | "*" | "$HOME" | "${HOME}" | "/") && word != "*"
-}
-
-fn is_disk(target: &str) -> bool {
-    let harmless = ["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/fd/"];
-    target.starts_with("/dev/") && !harmless.iter().any(|h| target.starts_with(h))
-}
-
-/// The simple commands of a shell line, as words: split at `;`, `&`, `|`, newlines and
-/// parentheses outside of quotes; quotes and backslashes taken away; assignments and the words
-/// that only wrap another command skipped.
-fn simple_commands(line: &str) -> Vec<Vec<String>> {
-    let mut commands = vec![Vec::new()];
-    let mut word = String::new();
-    let mut open = false;
-    let mut quote = None;
-    let mut chars = line.chars().peekable();
-    let end_word = |word: &mut String, open: &mut bool, all: &mut Vec<Vec<String>>| {
-        if *open || !word.is_empty() {
-            all.last_mut().expect("never empty").push(std::mem::take(word));
-            *open = false;
-        }
-    };
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some('"') | None, '\\') => word.extend(chars.next()),
-            (Some(_), c) => word.push(c),
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                open = true;
-            }
-            (None, '&') if word.ends_with('>') || chars.peek() == Some(&'>') => word.push('&'),
-            (None, '|') if word.ends_with('>') => word.push('|'),
-            (None, ';' | '&' | '|' | '\n' | '(' | ')' | '`' | '{' | '}') => {
-                // `${HOME}` is one word.
-                if c == '{' && word.ends_with('$') || c == '}' && word.contains("${") {
-                    word.push(c);
-                    continue;
-                }
-                end_word(&mut word, &mut open, &mut commands);
-                commands.push(Vec::new());
-            }
-            (None, c) if c.is_whitespace() => end_word(&mut word, &mut open, &mut commands),
-            (None, c) => word.push(c),
-        }
-    }
-    end_word(&mut word, &mut open, &mut commands);
-    commands.into_iter().map(unwrapped).filter(|c| !c.is_empty()).collect()
-}
-
-fn unwrapped(words: Vec<String>) -> Vec<String> {
-    const WRAPPERS: [&str; 16] = [
-        "command", "exec", "env", "nohup", "nice", "time", "if", "then", "do", "else", "while",
-        "xargs", "builtin", "!", "setsid", "stdbuf",
-    ];
-    let wraps = |w: &String| {
-        WRAPPERS.contains(&w.as_str())
-            || w.split_once('=').is_some_and(|(name, _)| {
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            })
-    };
-    let skip = words.iter().take_while(|w| wraps(w)).count();
-    words.into_iter().skip(skip).collect()
-}
-
-/// Whether a command plainly only looks: one simple command of a short list, nothing the shell
-/// would expand into something else.
-pub(crate) fn only_looks(command: &str) -> bool {
-    const LOOKS: [&str; 12] = [
-        "ls", "pwd", "tree", "cat", "head", "tail", "wc", "echo", "date", "whoami", "file", "stat",
-    ];
-    let plain = !command.contains(['>', '<', '$', '`', '\n', '(', '{']);
-    let commands = simple_commands(command);
-    plain && !commands.is_empty() && commands.iter().all(|c| LOOKS.contains(&c[0].as_str()))
-}
-
 /// Whether a grant such as `Bash(git *)`, `Write(Notes/**)` or `Write` covers a call.
 pub(crate) fn covers(pattern: &str, tool: &str, subject: Option<&str>) -> bool {
     match pattern.trim().split_once('(') {
@@ -336,118 +281,5 @@ fn covers_subject(pattern: &str, tool: &str, subject: &str) -> bool {
             }
         }
         None => pattern == subject,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn call(tool: &str, input: Value) -> Result<(), Refusal> {
-        let input = input.as_object().expect("an object").clone();
-        judge(tool, &input, Path::new("/v"), Path::new("/v/work"))
-    }
-
-    #[test]
-    fn a_link_does_not_lead_around_and_a_search_does_not_find() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let vault = dir.path().canonicalize().expect("there");
-        std::fs::create_dir(vault.join(".parachute")).expect("made");
-        std::os::unix::fs::symlink(vault.join(".parachute"), vault.join("notes")).expect("linked");
-        let judged = |tool: &str, input: Value| {
-            judge(tool, input.as_object().expect("an object"), &vault, &vault)
-        };
-        assert!(judged("Read", json!({ "file_path": "notes/.token" })).is_err());
-        assert!(judged("Glob", json!({ "pattern": "**/.parachute/*" })).is_err());
-        assert!(judged("Grep", json!({ "pattern": "x", "glob": "**/.token" })).is_err());
-        assert!(judged("Grep", json!({ "pattern": ".", "path": ".parachute" })).is_err());
-        assert!(judged("Grep", json!({ "pattern": ".", "path": "/home/x/.ssh/" })).is_err());
-        assert!(judged("Grep", json!({ "pattern": ".token", "path": "." })).is_ok());
-        assert!(judged("Read", json!({ "file_path": "sub/.env" })).is_err());
-        assert!(judged("Monitor", json!({ "command": "sudo id" })).is_err());
-        assert!(changes_something("Monitor"));
-        let input = json!({ "file_path": "Notes/../Notes/a.md" });
-        let measured = measure(input.as_object().expect("an object"), &vault, &vault);
-        assert_eq!(measured.as_deref(), Some("Notes/a.md"));
-    }
-
-    #[test]
-    fn secrets_and_our_own_folder_are_off_limits() {
-        for path in [
-            "/v/.parachute/.token",
-            "../.parachute/server.yaml",
-            "/home/x/.ssh/id_ed25519",
-            "/v/work/../.env",
-            "/v/a/secrets/b",
-            "deploy.pem",
-        ] {
-            assert!(call("Read", json!({ "file_path": path })).is_err(), "{path}");
-        }
-        for path in ["/v/Notes/a.md", "a.rs", "/v/work/tokens.md"] {
-            assert_eq!(call("Write", json!({ "file_path": path })), Ok(()), "{path}");
-        }
-    }
-
-    #[test]
-    fn dangerous_commands_are_refused_and_look_alikes_are_not() {
-        for command in [
-            "sudo ls",
-            "cd x && sudo rm y",
-            "rm -rf /",
-            "rm -fr ~",
-            "rm -r -f $HOME",
-            "/bin/rm -rf /*",
-            "env A=1 sudo id",
-            ":(){ :|:& };:",
-            "mkfs.ext4 /dev/sda",
-            "dd if=x of=/dev/sda",
-            "echo x > /dev/sda",
-            "echo x >/dev/sda",
-            "chmod -R 777 /",
-            "'su'do id",
-        ] {
-            assert!(call("Bash", json!({ "command": command })).is_err(), "{command}");
-        }
-        for command in [
-            "rm -rf /tmp/x",
-            "rm -rf target/",
-            "echo 'sudo make me a sandwich'",
-            "ls > /dev/null 2>&1",
-            "grep -r pseudo .",
-            "dd if=a of=b",
-            "rm *",
-        ] {
-            assert_eq!(call("Bash", json!({ "command": command })), Ok(()), "{command}");
-        }
-    }
-
-    #[test]
-    fn a_grant_covers_one_command_and_no_rider() {
-        assert!(covers("Bash(git *)", "Bash", Some("git status")));
-        assert!(covers("Bash(git:*)", "Bash", Some("git status")));
-        assert!(!covers("Bash(git *)", "Bash", Some("git status; rm x")));
-        assert!(!covers("Bash(git *)", "Bash", Some("gitx")));
-        assert!(covers("Write", "Write", None));
-        assert!(covers("Write(Notes/**)", "Write", Some("Notes/a/b.md")));
-        assert!(!covers("Write(Notes/**)", "Edit", Some("Notes/a.md")));
-    }
-
-    #[test]
-    fn looking_is_told_from_doing() {
-        assert!(only_looks("ls -la | head"));
-        assert!(!only_looks("ls; touch x"));
-        assert!(!only_looks("echo $(rm x)"));
-        assert!(!only_looks("echo x > y"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_command_panics(command: String) {
-            let _ = judge_command(&command);
-            let _ = only_looks(&command);
-            let _ = covers("Bash(git *)", "Bash", Some(&command));
-        }
     }
 }

@@ -13,6 +13,7 @@ use crate::finish::{disk_full, start_error};
 use crate::limits::CONTAINER_GONE;
 use crate::log::{Batch, Log, Past};
 use crate::orders::Order;
+use crate::rules::Rules;
 use crate::turn::Turn;
 use host::child::Signal;
 use std::collections::VecDeque;
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) waiting: VecDeque<TurnRequest>,
     pub(crate) turn: Option<Turn>,
     pub(crate) asks: Asks,
+    /// What file tools may not touch.
+    pub(crate) rules: Rules,
     pub(crate) batch: Batch,
     pub(crate) message_count: i64,
     pub(crate) total_cost: Option<f64>,
@@ -85,6 +88,7 @@ impl Session {
             waiting: VecDeque::new(),
             turn: None,
             asks: Asks::of(&place.dir),
+            rules: Rules::none(),
             message_count: past.message_count,
             total_cost: past.total_cost_usd,
             last: None,
@@ -178,6 +182,7 @@ impl Session {
         self.wait_injected = None;
         self.given_up = false;
         self.heard = Instant::now();
+        self.read_rules();
         if let Err(error) = self.ensure_claude(&request, fresh) {
             self.fail(start_error(&error));
             return Ok(());
