@@ -129,7 +129,7 @@ fn divided(text: &str) -> Vec<String> {
 }
 
 /// A header that is no YAML, as `name: value` on each line.
-fn by_lines(text: &str) -> Front {
+pub(crate) fn by_lines(text: &str) -> Front {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().skip(1);
     let mut fields = Mapping::new();

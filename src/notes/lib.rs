@@ -2,11 +2,30 @@
 //! says, and an index in which it is found again. A crate of its own because it needs no server:
 //! it knows no sessions, no HTTP and no settings, and its parsers are tested (and fuzzed) alone.
 
+mod files;
+mod follow;
 pub mod front;
 mod ignored;
+mod index;
+mod limits;
+mod links;
+mod note;
+mod query;
+mod readers;
+mod search;
+mod store;
+mod text;
+mod walk;
 mod warning;
+mod watch;
 mod yaml;
 
 pub use front::Front;
 pub use ignored::{Ignored, RULES_FILE};
+pub(crate) use index::Shared;
+pub use index::{Answer, Census, Index};
+pub use limits::FOUND_MAX;
+pub use note::Note;
+pub use search::{Counted, Found, Hit, Scope, Wanted};
+pub use store::IndexError;
 pub use warning::Warning;

@@ -15,7 +15,6 @@ const TEXT_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Bad {
     /// In which of its lines, counted from one.
-    #[expect(dead_code, reason = "for the warnings of notes")]
     pub(crate) line: Option<usize>,
     /// What it is.
     pub(crate) said: String,
