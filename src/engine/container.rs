@@ -28,13 +28,6 @@ pub enum Mount {
     },
     /// An empty folder that nothing can be put into.
     Nothing(PathBuf),
-    /// An empty folder in memory.
-    Memory {
-        /// Where.
-        at: PathBuf,
-        /// How much fits.
-        bytes: u64,
-    },
 }
 
 /// How much a container may use.
@@ -48,7 +41,16 @@ pub struct Limits {
     pub tasks: u32,
 }
 
-/// A container to be made. It has no network.
+/// What a container is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Nothing.
+    Nothing,
+    /// The engine's own network, and what can be reached from there.
+    Bridge,
+}
+
+/// A container to be made.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Whose agent it is.
@@ -65,6 +67,8 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What it may use.
     pub limits: Limits,
+    /// What it is connected to.
+    pub network: Network,
 }
 
 /// A piece of what a container says.
@@ -156,7 +160,7 @@ impl Engine {
             open_stdin: yes,
             // Whoever attached and is gone has closed it.
             stdin_once: yes,
-            network_disabled: yes,
+            network_disabled: Some(spec.network == Network::Nothing),
             labels: Some(HashMap::from([(LABEL.to_owned(), spec.session.clone())])),
             host_config: Some(self.host(spec)),
             ..Default::default()
@@ -179,11 +183,11 @@ impl Engine {
                     });
                 }
                 Mount::Nothing(at) => {
-                    let how = "ro,nosuid,nodev,noexec,size=64k,mode=0555";
-                    memory.insert(at.display().to_string(), how.to_owned());
-                }
-                Mount::Memory { at, bytes } => {
-                    let how = format!("rw,nosuid,nodev,size={bytes},mode=1777");
+                    // The user's: it gets the mode of what is covered, which others may be kept
+                    // out of, and what is mounted below it has to be reached.
+                    let (uid, gid) = spec.user;
+                    let how =
+                        format!("ro,nosuid,nodev,noexec,size=64k,mode=0555,uid={uid},gid={gid}");
                     memory.insert(at.display().to_string(), how);
                 }
             }
@@ -197,7 +201,7 @@ impl Engine {
             memory_swap: Some(bytes),
             nano_cpus: Some(nanos),
             pids_limit: Some(spec.limits.tasks.into()),
-            network_mode: Some("none".into()),
+            network_mode: Some(self.network(spec.network).into()),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".into()]),
             security_opt: Some(vec!["no-new-privileges".into()]),
@@ -207,6 +211,18 @@ impl Engine {
             init: Some(false),
             auto_remove: Some(false),
             ..Default::default()
+        }
+    }
+}
+
+impl Engine {
+    fn network(&self, network: Network) -> &'static str {
+        match network {
+            Network::Nothing => "none",
+            // A person's own Podman has no bridge unless it is made; it has a network that
+            // needs none.
+            Network::Bridge if self.rootless_podman => "default",
+            Network::Bridge => "bridge",
         }
     }
 }

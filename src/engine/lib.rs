@@ -6,7 +6,7 @@ mod container;
 mod find;
 mod image;
 
-pub use container::{Container, Ended, Input, Limits, Mount, Output, Saying, Spec};
+pub use container::{Container, Ended, Input, Limits, Mount, Network, Output, Saying, Spec};
 pub use find::places;
 pub use image::{Build, Line, RECIPE, context, recipe_digest};
 

@@ -2,6 +2,7 @@
 //! everything about a turn into one [`TurnRequest`]; the agent decides nothing about policy.
 
 use crate::chat::{ChatEvent, Pending, PermissionMode, ResumeInfo};
+use crate::workspace::Network;
 use crate::{Secret, Timestamp, Trust, secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct ContainerSetup {
     pub tasks_max: u32,
     /// For one turn; 0 is without end.
     pub turn_seconds_max: u64,
+    /// What it is connected to.
+    #[serde(default)]
+    pub network: Network,
 }
 
 /// A file of the vault that the model is shown.

@@ -139,7 +139,36 @@ impl From<OldPlugins> for Chosen {
     }
 }
 
-/// Limits of a workspace's container.
+/// What a workspace's containers are connected to.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nothing. The model's API alone is reached, through an endpoint of ours.
+    #[default]
+    None,
+    /// The container engine's own bridge network, and by it whatever this machine reaches: the
+    /// Internet, the networks around it, a cloud's metadata, other containers on that bridge, and
+    /// what on this machine listens more widely than loopback. What an agent reads there may tell
+    /// it what to do, and what it reads in the vault it can send away. There is still no
+    /// credential in the container; but whoever the agent lets in can use the model through it
+    /// while it lives.
+    Full,
+}
+
+impl Network {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Full => "full",
+        }
+    }
+}
+
+/// Limits of a workspace's container, and its network. What is left out is as the predecessor
+/// had it; it had no choice of networks, so that there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Sandbox {
@@ -152,9 +181,17 @@ pub struct Sandbox {
     /// Seconds that a turn may take.
     #[schemars(range(min = 1, max = 86_400))]
     pub timeout: u32,
+    /// What it is connected to. Only a workspace says so, never a request for a turn.
+    pub network: Network,
 }
 
 impl Sandbox {
+    /// What holds for a workspace that says nothing, and for sessions that are in none: the CLI
+    /// alone takes a third of that memory.
+    pub fn usual() -> Sandbox {
+        Sandbox { memory: "1g".into(), timeout: 3600, ..Sandbox::default() }
+    }
+
     /// `memory` in bytes: a number and `k`, `m` or `g`, 32 MiB to 1 TiB. None if it is not that.
     pub fn memory_bytes(&self) -> Option<u64> {
         let text = self.memory.trim().to_ascii_lowercase();
@@ -181,7 +218,8 @@ impl Sandbox {
 
 impl Default for Sandbox {
     fn default() -> Sandbox {
-        Sandbox { memory: "512m".into(), cpu: "1.0".into(), timeout: 300 }
+        let network = Network::None;
+        Sandbox { memory: "512m".into(), cpu: "1.0".into(), timeout: 300, network }
     }
 }
 
@@ -295,7 +333,7 @@ pub struct WorkspaceSessions {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chosen, NewCapabilities, NewPlugins, Sandbox, WorkspaceChange};
+    use super::{Chosen, Network, NewCapabilities, NewPlugins, Sandbox, WorkspaceChange};
     use proptest::prelude::*;
 
     #[test]
@@ -315,6 +353,19 @@ mod tests {
         for bad in ["", ".", "0", "0.09", "64.1", "1e1", "inf", "NaN", "-1", "1.0.0", "1,5"] {
             assert_eq!(cpus(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn there_is_a_network_only_where_it_is_asked_for() {
+        let read = |text: &str| serde_json::from_str::<Sandbox>(text).map(|s| s.network);
+        assert_eq!(read("{}").ok(), Some(Network::None));
+        assert_eq!(read(r#"{"network":"full"}"#).ok(), Some(Network::Full));
+        for bad in [r#""bridge""#, r#""Full""#, "true", "null", r#"["full"]"#] {
+            assert!(read(&format!(r#"{{"network":{bad}}}"#)).is_err(), "{bad}");
+        }
+        let usual = Sandbox::usual();
+        assert_eq!((usual.memory_bytes(), usual.cpus()), (Some(1 << 30), Some(1.0)));
+        assert_eq!(usual.network, Network::None);
     }
 
     #[test]
@@ -339,7 +390,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_limit_is_too_strange(text in "\\PC{0,30}|[0-9.kmgb]{0,20}") {
-            let sandbox = Sandbox { memory: text.clone(), cpu: text, timeout: 1 };
+            let sandbox = Sandbox { memory: text.clone(), cpu: text, ..Sandbox::default() };
             prop_assert!(sandbox.memory_bytes().is_none_or(|bytes| bytes >= 32 << 20));
             prop_assert!(sandbox.cpus().is_none_or(|cpus| (0.1..=64.0).contains(&cpus)));
         }

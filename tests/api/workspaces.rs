@@ -63,7 +63,11 @@ async fn a_workspace_is_made_changed_and_deleted() {
     assert_eq!((&now["default_trust_level"], &now["trust"]), (&json!("trusted"), &json!("vault")));
     let sets = json!({ "mcps": ["a"], "skills": "none", "agents": "all", "plugins": "none" });
     assert_eq!(now["capabilities"], sets);
-    assert_eq!(now["sandbox"], json!({ "memory": "1g", "cpu": "2", "timeout": 300 }));
+    assert_eq!(
+        now["sandbox"],
+        json!({ "memory": "1g", "cpu": "2", "timeout": 300,
+        "network": "none" })
+    );
     assert_eq!(caller.get(&format!("{AT}/my-work")).await.json()["workspace"], now);
 
     let path = format!("{AT}/my-work");
@@ -72,6 +76,40 @@ async fn a_workspace_is_made_changed_and_deleted() {
     assert_eq!(caller.ask(Method::DELETE, &path, None).await.status, 404);
     assert_eq!(caller.get(&path).await.status, 404);
     assert!(!file(&home, "my-work").parent().expect("a folder").exists());
+}
+
+#[tokio::test]
+async fn there_is_a_network_only_where_the_owner_says_so() {
+    let home = Home::new();
+    let server = home.server().await;
+    let caller = server.local();
+    let shown = async || {
+        let shown = caller.get(&format!("{AT}/w")).await.json();
+        shown["workspace"]["sandbox"]["network"].clone()
+    };
+    caller.post(AT, &json!({ "name": "w" })).await;
+    assert_eq!(shown().await, Value::Null, "nothing is said");
+    for network in ["full", "none", "full"] {
+        let now = changed(&caller, "w", &json!({ "sandbox": { "network": network } })).await;
+        assert_eq!((now.status, shown().await), (200, json!(network)));
+        assert!(kept(&home, "w").contains(&format!("network: {network}\n")));
+    }
+    // What does not name it stays away from it; limits without it have none.
+    changed(&caller, "w", &json!({ "model": "opus" })).await;
+    assert_eq!(shown().await, "full");
+    changed(&caller, "w", &json!({ "sandbox": { "memory": "1g" } })).await;
+    assert_eq!(shown().await, "none");
+    let before = kept(&home, "w");
+    for bad in [json!("bridge"), json!("host"), json!(true), json!(null), json!(["full"])] {
+        let refused = changed(&caller, "w", &json!({ "sandbox": { "network": bad } })).await;
+        assert_eq!(refused.status, 422, "{bad}");
+        let said = refused.json().to_string();
+        assert!(bad != json!("bridge") || said.contains("none") && said.contains("full"), "{said}");
+    }
+    assert_eq!(kept(&home, "w"), before);
+    // A file that says something else says none.
+    put(&home, "w", "sandbox:\n  network: host\n");
+    assert_eq!(shown().await, "none");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ read other homes	find /root /home -type f ! -path "$HOME_OUTSIDE/*" ! -name clau
 read other users' files	cat /etc/shadow | grep -q .
 read the machine's keys	cat /etc/ssh/* | grep -q .
 read sudo's rules	cat /etc/sudoers | grep -q .
-read the sessions' event logs	ls "$STATE/runs" | grep -qv "$(basename "$(dirname "$HOME")")"
+read the sessions' event logs	ls "$STATE/runs" | grep -qv "$(basename "$(dirname "$(dirname "$CLAUDE_CONFIG_DIR")")")"
 find the secret anywhere	grep -rqs "$SECRET" "$HOME_OUTSIDE" /tmp /home /var /srv /mnt /run
 # What in the vault is ours.
 read the token	cat .parachute/.token | grep -q .

@@ -11,9 +11,11 @@
 )]
 
 mod activation;
+mod boxes;
 mod branch;
 mod confined;
 mod console;
+mod crowded;
 mod deaths;
 mod files;
 mod follow;

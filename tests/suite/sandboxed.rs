@@ -1,8 +1,9 @@
 //! Trust level `sandboxed`: the image is built through the API by a real engine, and a real turn
-//! of the real CLI runs in a container of it.
+//! of the real CLI runs in a container of it. What workspaces make of it is in `boxes`, what
+//! limits do in `crowded`.
 
 use crate::confined::{bash, denied_all, escapes, furnish, results, turn};
-use crate::lab::{KEY, Lab, SERVICE, ask, text};
+use crate::lab::{KEY, Lab, SERVICE, ask, state, text};
 use crate::units::{agent_unit, run, systemctl, tried};
 use http::Method;
 use http_body_util::BodyExt;
@@ -14,7 +15,7 @@ use std::path::Path;
 const BASE: &str = "sandbox_base: parachute-base\n";
 
 /// A lab with an engine that has the sandbox's image, built through the API where it is missing.
-async fn opened(config: &str) -> Option<Lab> {
+pub(crate) async fn opened(config: &str) -> Option<Lab> {
     let lab = Lab::started(&format!("{BASE}{config}")).await?;
     let (there, _) = tried("docker", &["image", "inspect", "parachute-sandbox"]).await;
     if !there {
@@ -38,14 +39,22 @@ async fn build(lab: &Lab) -> Vec<Value> {
     events
 }
 
-fn sandboxed(message: &str, scenario: &str, arguments: Value) -> Value {
+pub(crate) fn sandboxed(message: &str, scenario: &str, arguments: Value) -> Value {
     let mut body = ask(message, scenario, arguments);
     body["trustLevel"] = "untrusted".into();
     body
 }
 
+/// The container of a session, as the engine has it.
+pub(crate) async fn container(session: &str) -> Value {
+    let label = format!("label=io.openparachute.session={session}");
+    let listed = run("docker", &["ps", "-q", "--filter", &label]).await;
+    let found = run("docker", &["inspect", listed.trim()]).await;
+    serde_json::from_str::<Value>(&found).expect("JSON")[0].take()
+}
+
 /// Containers of ours, running or not.
-async fn containers() -> Vec<String> {
+pub(crate) async fn containers() -> Vec<String> {
     let listed = run("docker", &["ps", "-aq", "--filter", "label=io.openparachute.session"]).await;
     listed.lines().map(str::to_owned).collect()
 }
@@ -81,10 +90,15 @@ async fn an_image_is_built_and_a_turn_runs_in_a_container_of_it() {
     assert!(host["PidsLimit"].as_i64().is_some_and(|most| most > 0), "{host}");
     assert!(!found.to_string().contains(KEY), "no secret is in it");
     assert!(!found.to_string().contains("docker.sock"), "nor the engine's socket");
-    // What was said before is known in the next turn, and the container is the same.
-    let mut body = sandboxed("And again", "echo", json!({}));
+    // Text comes in pieces (trap 33), and the container is the same.
+    let mut body = sandboxed("And again", "text", json!({ "tokens": 30, "delay": 0.02 }));
     body["sessionId"] = session.clone().into();
-    turn(&lab, body).await;
+    let pieces = turn(&lab, body).await;
+    assert!(
+        pieces.kinds().iter().filter(|kind| *kind == "text").count() >= 20,
+        "{:?}",
+        pieces.kinds()
+    );
     assert_eq!(containers().await, running);
     systemctl(&["stop", &agent_unit(&session)]).await;
     eventually("the container is gone", async || containers().await.is_empty().then_some(())).await;
@@ -168,35 +182,14 @@ async fn whoever_asks_is_answered_and_stopped_in_a_container() {
     assert_eq!(stopped.status, 200);
     let stream = stream.whole().await;
     assert_eq!(stream.kinds().last().map(String::as_str), Some("aborted"));
+    eventually("its command is ended", async || {
+        let container = container(&session).await["Id"].as_str().expect("an id").to_owned();
+        let (_, said) = tried("docker", &["top", &container]).await;
+        (!said.contains("sleep 600")).then_some(())
+    })
+    .await;
     systemctl(&["stop", &agent_unit(&session)]).await;
     eventually("the container is gone", async || containers().await.is_empty().then_some(())).await;
-}
-
-#[tokio::test]
-async fn limits_end_the_turn_and_say_which() {
-    let Some(lab) = opened("").await else { return };
-    let limits = json!({ "memory": "600m", "cpu": "1", "timeout": 6 });
-    let workspace =
-        json!({ "name": "Small", "default_trust_level": "untrusted", "sandbox": limits });
-    assert_eq!(lab.local().post("/api/workspaces", &workspace).await.status, 201);
-    let cases = [
-        ("a memory hog", "perl -e '$x = \"x\" x (900 << 20); print length $x'; cat", "memory"),
-        ("a fork bomb", "perl -e 'while (1) { defined(fork) or sleep 1 }'", "processes"),
-        ("a sleeper", "perl -e 'select undef, undef, undef, 60'", "time"),
-    ];
-    for (what, command, limit) in cases {
-        let mut body = ask(what, "tool", bash(command));
-        body["workspaceId"] = "small".into();
-        let stream = lab.local().chat("text=delta", &body).await.whole().await;
-        let last = stream.heard.others.last().expect("an end");
-        let last: Value = serde_json::from_str(last).expect("JSON");
-        println!("{what}: {}", last["message"]);
-        assert_eq!(last["code"], "limit_reached", "{what}: {last}");
-        assert!(last["message"].as_str().is_some_and(|m| m.contains(limit)), "{what}: {last}");
-        let session = stream.session();
-        systemctl(&["stop", &agent_unit(&session)]).await;
-    }
-    eventually("containers are gone", async || containers().await.is_empty().then_some(())).await;
 }
 
 #[tokio::test]
@@ -230,37 +223,32 @@ async fn there_is_no_silent_fallback() {
 }
 
 #[tokio::test]
-async fn sessions_of_a_workspace_are_apart_and_go_on_in_a_new_container() {
-    let Some(lab) = opened("").await else { return };
-    let skill = json!({ "name": "tidying", "description": "How to tidy", "content": "Tidy up." });
-    assert!(matches!(lab.local().post("/api/skills", &skill).await.status, 200 | 201));
-    let workspace = json!({ "name": "Both", "default_trust_level": "untrusted" });
-    assert_eq!(lab.local().post("/api/workspaces", &workspace).await.status, 201);
-    for folder in ["one", "two"] {
-        fs::create_dir_all(lab.vault.join(folder)).expect("made");
+async fn a_build_that_nobody_listens_to_ends() {
+    let Some(lab) = Lab::started("sandbox_base: parachute-slow\n").await else { return };
+    // A base whose first step does not end by itself.
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/sandbox-base");
+    let slow = format!(
+        "set -e; d=$(mktemp -d); '{}' >$d/base.tar; printf '#!/bin/sh\nexec sleep 6000\n' \
+         >$d/dpkg; chmod 755 $d/dpkg; tar -C $d --transform 's:^:usr/bin/:' -rf $d/base.tar dpkg; \
+         docker import $d/base.tar parachute-slow; rm -r $d",
+        text(&scripts)
+    );
+    run("sh", &["-c", &slow]).await;
+    let packages = state().join("sandbox/packages");
+    fs::create_dir_all(&packages).expect("made");
+    fs::write(packages.join("any.deb"), "none").expect("written");
+    let running = async || run("docker", &["ps", "-q"]).await.lines().count();
+    // Once those who listen leave, once the server does. One build beside another would be
+    // refused, and nothing would run.
+    for leaves in ["a client", "the server"] {
+        let build = lab.local().open(Method::POST, "/api/sandbox/build", None).await.expect("it");
+        assert_eq!(build.status(), 200);
+        eventually("a step runs", async || (running().await == 1).then_some(())).await;
+        if leaves == "the server" {
+            systemctl(&["stop", SERVICE]).await;
+        }
+        drop(build);
+        eventually("the step is ended", async || (running().await == 0).then_some(())).await;
     }
-    let begin = async |folder: &str, session: Option<&str>, command: &str| {
-        let mut body = ask("Write", "tool", bash(command));
-        body["workspaceId"] = "both".into();
-        body["workingDirectory"] = folder.into();
-        body["sessionId"] = session.into();
-        turn(&lab, body).await
-    };
-    let one = begin("one", None, "echo x > mine && echo x > ../two/not; ls").await;
-    let two = begin("two", None, "ls /proc/*/cwd/../one; echo y > mine").await;
-    assert!(results(&one).concat().contains("mine"), "{:?}", one.heard.others);
-    assert!(lab.vault.join("one/mine").exists() && lab.vault.join("two/mine").exists());
-    assert!(!lab.vault.join("two/not").exists(), "each writes where it works");
-    assert_eq!(containers().await.len(), 2);
-    assert!(one.heard.others.concat().contains("vault:tidying"), "skills are there");
-    // Its agent leaves; the next one goes on with what was said.
-    let session = one.session();
-    systemctl(&["stop", &agent_unit(&session)]).await;
-    let again = begin("one", Some(&session), "ls").await;
-    let resumed = &again.event("session")["sessionResume"];
-    assert_eq!(resumed["method"], "sdk_resume", "{resumed}");
-    for session in [session, two.session()] {
-        systemctl(&["stop", &agent_unit(&session)]).await;
-    }
-    eventually("containers are gone", async || containers().await.is_empty().then_some(())).await;
+    run("docker", &["rmi", "parachute-slow"]).await;
 }

@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::outlet::Outlet;
 use crate::view::{self, Own};
 use bytes::Bytes;
-use engine::{Container, Ended, Engine, EngineError, Limits, Output, Saying, Spec};
+use engine::{Container, Ended, Engine, EngineError, Limits, Network, Output, Saying, Spec};
 use host::child::Signal;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -98,6 +98,10 @@ fn spec(
             memory_bytes: container.memory_bytes,
             cpu_millis: container.cpu_millis,
             tasks: container.tasks_max,
+        },
+        network: match container.network {
+            wire::workspace::Network::None => Network::Nothing,
+            wire::workspace::Network::Full => Network::Bridge,
         },
     })
 }
@@ -213,7 +217,7 @@ async fn hear(
 }
 
 fn unavailable(error: &EngineError) -> Heard {
-    Heard::Lost(Box::new(crate::session::unconfined(&error.to_string())))
+    Heard::Lost(Box::new(crate::finish::unconfined(&error.to_string())))
 }
 
 fn gone(error: &EngineError) -> TypedError {

@@ -6,6 +6,7 @@ use host::child::{self, PATH_OTHERWISE};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use wire::agent::{ClaudeSetup, CredentialKind};
+use wire::workspace::Network;
 
 /// Variables of a confined CLI. What it shows as a credential is a word that means nothing; the
 /// outlet puts the true one in its place.
@@ -20,7 +21,9 @@ pub(super) fn inside(setup: &ClaudeSetup, own: &Own) -> Vec<(OsString, OsString)
     set("PATH", Path::new(PATH_OTHERWISE));
     set("SHELL", Path::new("/bin/sh"));
     set("ANTHROPIC_BASE_URL", &outlet);
-    for name in ["HTTPS_PROXY", "https_proxy"] {
+    // Who has a network of its own gets to the web by that.
+    let connected = setup.container.as_ref().is_some_and(|c| c.network == Network::Full);
+    for name in ["HTTPS_PROXY", "https_proxy"].iter().filter(|_| !connected) {
         set(name, &outlet);
     }
     for name in ["NO_PROXY", "no_proxy"] {

@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser as Said;
 use clap::{Args, Command, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wire::Trust;
+use wire::workspace::Network;
 
 /// What to do with what is there, of whatever kind it is.
 #[derive(Debug, Subcommand)]
@@ -49,6 +50,8 @@ pub(crate) enum WorkspaceAct {
     Kept(KeptAct),
     /// Make one; its slug is made of its name
     Add(NewWorkspaceArgs),
+    /// Change one; its sessions follow in their next turn
+    Set(WorkspaceSetArgs),
 }
 
 /// `workspace add`.
@@ -66,6 +69,37 @@ pub(crate) struct NewWorkspaceArgs {
     /// The model of its sessions, by alias or id
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
+    /// What its containers are connected to
+    #[arg(long)]
+    pub(crate) network: Option<Connected>,
+}
+
+/// `workspace set`.
+#[derive(Debug, Args)]
+pub(crate) struct WorkspaceSetArgs {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// What its containers are connected to
+    #[arg(long)]
+    pub(crate) network: Connected,
+}
+
+/// What containers are connected to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Connected {
+    /// Nothing but the model's API
+    None,
+    /// The engine's bridge network, and all that this machine reaches
+    Full,
+}
+
+impl From<Connected> for Network {
+    fn from(connected: Connected) -> Network {
+        match connected {
+            Connected::None => Network::None,
+            Connected::Full => Network::Full,
+        }
+    }
 }
 
 /// How far an agent's hands reach.

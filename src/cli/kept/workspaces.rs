@@ -6,7 +6,9 @@ use crate::client::{Ask, Client};
 use crate::fail::{Fail, exit};
 use crate::reach;
 use wire::Trust;
-use wire::workspace::{AllOrNone, Chosen, NewWorkspace, OneWorkspace, Workspace};
+use wire::workspace::{
+    AllOrNone, Chosen, NewWorkspace, OneWorkspace, Sandbox, Workspace, WorkspaceChange,
+};
 
 impl Kept for Workspace {
     const NOUN: &'static str = "workspace";
@@ -24,7 +26,8 @@ impl Kept for Workspace {
         let of = &workspace.capabilities;
         let limits = workspace.sandbox.as_ref().map(|sandbox| {
             let (memory, cpu, seconds) = (&sandbox.memory, &sandbox.cpu, sandbox.timeout);
-            format!("memory {memory}, processors {cpu}, {seconds} s a turn")
+            let network = sandbox.network.name();
+            format!("memory {memory}, processors {cpu}, {seconds} s a turn, network {network}")
         });
         let facts = vec![
             ("mcps", chosen(&of.mcps)),
@@ -57,6 +60,16 @@ fn chosen(chosen: &Chosen) -> String {
 pub(crate) async fn run(client: Client, args: &KindArgs<WorkspaceAct>) -> Result<u8, Fail> {
     match &args.act {
         WorkspaceAct::Kept(act) => super::run::<Workspace>(&client, act, args.json).await?,
+        WorkspaceAct::Set(set) => {
+            let door = super::door::<Workspace>(&set.one.name);
+            let whole = super::one::<Workspace>(&client, Ask::get(door.clone())).await?;
+            let OneWorkspace { workspace } = client.shape(whole)?;
+            let limits = workspace.sandbox.unwrap_or_else(Sandbox::usual);
+            let sandbox = Some(Some(Sandbox { network: set.network.into(), ..limits }));
+            let ask = Ask::put(door).json(&WorkspaceChange { sandbox, ..Default::default() });
+            let said = |now: OneWorkspace| format!("{} changed", now.workspace.slug);
+            change::<Workspace, _>(&client, ask, said, args.json).await?;
+        }
         WorkspaceAct::Add(new) => {
             let ask = Ask::post(Workspace::DOOR).json(&body(new)?);
             let said = |made: OneWorkspace| format!("{} added", made.workspace.slug);
@@ -73,6 +86,7 @@ fn body(new: &NewWorkspaceArgs) -> Result<NewWorkspace, Fail> {
         default_trust_level: new.trust.map(|level| Trust::from(level).name().to_owned()),
         working_directory: directory,
         model: new.model.clone(),
+        sandbox: new.network.map(|n| Sandbox { network: n.into(), ..Sandbox::usual() }),
         ..NewWorkspace::default()
     })
 }

@@ -3,10 +3,9 @@
 //! one is the agent's work.
 
 use super::place::Place;
+use super::workspaces::TurnSpace;
 use super::{Domain, DomainError};
-use crate::limits::{
-    CONTAINER_MEMORY_BYTES, CONTAINER_TASKS_MAX, CONTAINER_TURN_SECONDS_MAX, ENGINE_KEPT,
-};
+use crate::limits::{CONTAINER_TASKS_MAX, ENGINE_KEPT};
 use crate::store::SessionRow;
 use engine::{Build, Engine, IMAGE, Line, recipe_digest};
 use futures_util::StreamExt;
@@ -19,10 +18,7 @@ use std::time::Instant;
 use wire::agent::ContainerSetup;
 use wire::health::DockerHealth;
 use wire::sandbox::BuildEvent;
-use wire::workspace::Workspace;
-
-/// Thousandths of a processor, where nothing is said.
-const CPU_MILLIS: u64 = 1000;
+use wire::workspace::{Network, Sandbox as Limits};
 
 /// What is known of the engine, and whether an image is being built.
 #[derive(Default)]
@@ -86,18 +82,24 @@ impl Domain {
         let _turn = Turn(&self.sandbox.building);
         tracing::info!(engine = engine.place(), "building the sandbox's image");
         let mut lines = std::pin::pin!(engine.build(&build));
-        while let Some(line) = lines.next().await {
+        let left = || tracing::info!("nobody waits for the sandbox's image any more");
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line,
+                // A step may be silent for long.
+                () = feed.gone() => return left(),
+            };
             let event = match line {
-                Line::Progress(line) => BuildEvent::BuildProgress { line },
-                Line::Failed(error) => {
+                Some(Line::Progress(line)) => BuildEvent::BuildProgress { line },
+                Some(Line::Failed(error)) => {
                     tracing::warn!(error, "the sandbox's image was not built");
                     tell(feed, &BuildEvent::BuildError { error }).await;
                     return;
                 }
+                None => break,
             };
             if !tell(feed, &event).await {
-                tracing::info!("nobody waits for the sandbox's image any more");
-                return;
+                return left();
             }
         }
         *self.sandbox.known.lock().await = None;
@@ -113,12 +115,17 @@ impl Domain {
     pub(super) fn container(
         &self,
         id: &str,
-        workspace: Option<&Workspace>,
+        space: &TurnSpace,
         row: Option<&SessionRow>,
         place: &Place,
     ) -> ContainerSetup {
-        let limits = workspace.and_then(|workspace| workspace.sandbox.as_ref());
-        let cpus = limits.and_then(|limits| limits.cpus());
+        let workspace = space.workspace.as_ref();
+        let limits = workspace.and_then(|workspace| workspace.sandbox.clone());
+        let limits = limits.unwrap_or_else(Limits::usual);
+        let lawful = "a workspace's limits were judged when they were read";
+        // A request may name a workspace, and so begin a session there; a session that is in none
+        // does not get its network by that.
+        let is_in_none = row.is_some_and(|row| row.workspace_id.is_none());
         let home = match workspace {
             // What its sessions keep between them.
             Some(workspace) => self.agents.state().join("sandbox").join(&workspace.slug),
@@ -127,13 +134,11 @@ impl Domain {
         ContainerSetup {
             writable: self.writable(row, place),
             home: home.join("home").display().to_string(),
-            memory_bytes: limits
-                .and_then(|limits| limits.memory_bytes())
-                .unwrap_or(CONTAINER_MEMORY_BYTES),
-            cpu_millis: cpus.map_or(CPU_MILLIS, |cpus| (cpus * 1000.0) as u64),
+            memory_bytes: limits.memory_bytes().expect(lawful),
+            cpu_millis: (limits.cpus().expect(lawful) * 1000.0) as u64,
             tasks_max: CONTAINER_TASKS_MAX,
-            turn_seconds_max: limits
-                .map_or(CONTAINER_TURN_SECONDS_MAX, |limits| limits.timeout.into()),
+            turn_seconds_max: limits.timeout.into(),
+            network: if is_in_none { Network::None } else { space.network },
         }
     }
 

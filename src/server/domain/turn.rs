@@ -91,7 +91,7 @@ impl Domain {
             mcp_config: set.mcp_config,
             directory_trusted: standing == Standing::Trusted,
             container: (trust == Trust::Sandboxed)
-                .then(|| self.container(&id, space.workspace.as_ref(), row, &place)),
+                .then(|| self.container(&id, &space, row, &place)),
         };
         let title = row.and_then(|r| r.title.clone()).or_else(|| prompt::title_of(&body.message));
         let session = session_event(&id, &turn, &place, &resume, title.clone(), trust);

@@ -9,8 +9,8 @@ use crate::vault::{Folder, Slug};
 use wire::Trust;
 use wire::session::Session;
 use wire::workspace::{
-    Capabilities, Chosen, NewCapabilities, NewWorkspace, Sandbox, Workspace, WorkspaceChange,
-    WorkspaceList, WorkspaceProblem,
+    Capabilities, Chosen, Network, NewCapabilities, NewWorkspace, Sandbox, Workspace,
+    WorkspaceChange, WorkspaceList, WorkspaceProblem,
 };
 
 /// What the workspaces of a turn come to.
@@ -21,13 +21,21 @@ pub(crate) struct TurnSpace {
     pub(crate) asked: Option<String>,
     /// The strictest level of all.
     pub(crate) trust: Trust,
+    /// What containers are connected to where all of them say so.
+    pub(crate) network: Network,
     /// What a person should know.
     pub(crate) problem: Option<String>,
 }
 
 impl Default for TurnSpace {
     fn default() -> TurnSpace {
-        TurnSpace { workspace: None, asked: None, trust: Trust::Full, problem: None }
+        TurnSpace {
+            workspace: None,
+            asked: None,
+            trust: Trust::Full,
+            network: Network::None,
+            problem: None,
+        }
     }
 }
 
@@ -140,6 +148,9 @@ impl Domain {
     /// What the workspaces of a turn say: the one that the request names, and the session's.
     pub(crate) async fn turn_space(&self, asked: Option<&str>, kept: Option<&str>) -> TurnSpace {
         let mut space = TurnSpace::default();
+        if asked.or(kept).is_some() {
+            space.network = Network::Full;
+        }
         let kept = kept.filter(|kept| asked != Some(*kept));
         for (slug, is_asked) in asked.map(|s| (s, true)).into_iter().chain(kept.map(|s| (s, false)))
         {
@@ -147,6 +158,11 @@ impl Domain {
                 Some(slug) => self.find_workspace(slug).await.transpose(),
                 None => None,
             };
+            let sandbox = match &found {
+                Some(Ok(stored)) => stored.shown().sandbox,
+                Some(Err(_)) | None => None,
+            };
+            space.network = space.network.min(sandbox.unwrap_or_default().network);
             if is_asked {
                 space.asked = found.is_some().then(|| slug.to_owned());
             }

@@ -61,6 +61,7 @@ fn every_command_has_help() {
         "workspace show",
         "workspace remove",
         "workspace add",
+        "workspace set",
         "agent",
         "agent list",
         "agent show",
@@ -99,6 +100,7 @@ fn every_command_has_help() {
     for (act, called) in [
         ("workspace show", "<SLUG>"),
         ("workspace add", "<NAME>"),
+        ("workspace set", "--network <NETWORK> <SLUG>"),
         ("plugin update", "<SLUG>"),
         ("skill remove", "<NAME>"),
     ] {
@@ -132,6 +134,9 @@ fn a_command_line_that_makes_no_sense_is_status_2() {
         &["workspace", "show"],
         &["workspace", "show", ""],
         &["workspace", "add", "x", "--trust", "much"],
+        &["workspace", "add", "x", "--network", "host"],
+        &["workspace", "set", "x"],
+        &["workspace", "set", "--network", "full"],
         &["agent", "add", "x"],
         &["agent", "add", "x", "--prompt", " "],
         &["agent", "add", "x", "--prompt", "-"],

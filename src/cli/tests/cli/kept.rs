@@ -87,7 +87,8 @@ fn each_kind_is_listed_shown_and_removed() {
             "SLUG  TRUST  MODEL  NAME\ntrip  vault         The trip[31m\n",
             "workspace  trip\nname       The trip[31m\ntrust      vault\n\
              directory  /vault/trip\nmcps       all\nskills     pack\nagents     none\n\
-             plugins    none\ncontainer  memory 1g, processors 2, 60 s a turn\n\nTo Łódź.\n",
+             plugins    none\n\
+             container  memory 1g, processors 2, 60 s a turn, network none\n\nTo Łódź.\n",
         ),
         (
             "agent",
@@ -216,6 +217,30 @@ fn a_workspace_is_made_with_a_folder_that_the_server_can_find() {
     assert_eq!(heard[1].body["model"], "opus");
     assert_eq!(heard[2].body["working_directory"], "/vault/trip");
     assert_eq!(heard[2].body["default_trust_level"], "vault");
+}
+
+#[test]
+fn a_workspaces_network_is_set_and_its_limits_stay() {
+    let house = House::new();
+    let stub = house.serve(|heard, _| {
+        let mut there = workspace("trip", "sandboxed");
+        if heard.line.ends_with("/plain") {
+            there["sandbox"] = Value::Null;
+        }
+        Answer::Json(200, json!({"workspace": there}))
+    });
+    let ran = house.run(&["workspace", "set", "trip", "--network", "full"]);
+    assert_eq!((ran.out.as_str(), ran.status), ("trip changed\n", Some(0)), "{ran:?}");
+    house.run(&["workspace", "set", "plain", "--network", "none", "--json"]);
+    house.run(&["workspace", "add", "The trip", "--network", "full"]);
+    let heard = stub.heard();
+    assert_eq!(heard[0].line, "GET /api/workspaces/trip");
+    assert_eq!(heard[1].line, "PUT /api/workspaces/trip");
+    // What held without being said holds on.
+    let limits = json!({"memory": "1g", "cpu": "2", "timeout": 60, "network": "full"});
+    let usual = json!({"memory": "1g", "cpu": "1.0", "timeout": 3600, "network": "none"});
+    assert_eq!((&heard[1].body["sandbox"], &heard[3].body["sandbox"]), (&limits, &usual));
+    assert_eq!(heard[4].body["sandbox"]["network"], "full");
 }
 
 #[test]
