@@ -29,14 +29,11 @@ pub struct Flow {
 enum Coming {
     Body(Incoming),
     /// The form is kept: its other half reads the body.
-    Field(
-        Field<'static>,
-        #[allow(dead_code, reason = "the field ends with it")] Multipart<'static>,
-    ),
+    Field(Box<(Field<'static>, Multipart<'static>)>),
 }
 
 /// A body of JSON that should be a `T`, and that nobody has looked at yet.
-pub struct JsonFlow<T>(pub Flow, PhantomData<T>);
+pub struct JsonFlow<T>(pub Flow, pub PhantomData<T>);
 
 /// A query, and the file of a form.
 pub struct FileFlow<Q> {
@@ -74,7 +71,7 @@ impl Flow {
 impl Coming {
     async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         match self {
-            Coming::Field(field, _) => field.chunk().await.map_err(upload::broken),
+            Coming::Field(form) => form.0.chunk().await.map_err(upload::broken),
             Coming::Body(body) => loop {
                 let Some(frame) = body.frame().await else { return Ok(None) };
                 let frame = frame.map_err(|e| Fault::bad("the body broke off").because(e))?;
@@ -113,7 +110,7 @@ impl<Q: DeserializeOwned + JsonSchema + Send> Take for FileFlow<Q> {
         let until = Instant::now() + Duration::from_secs(raw.limits.body_seconds_max);
         // The fields before the file are small, or it takes too long.
         let field = timeout_at(until, upload::field(&mut form)).await.map_err(|_| late())??;
-        let file = Flow::new(Coming::Field(field, form), raw.limits);
+        let file = Flow::new(Coming::Field(Box::new((field, form))), raw.limits);
         Ok(FileFlow { query, file })
     }
 }

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod limits;
 pub mod listen;
 pub mod live;
+mod maybe;
 pub mod openapi;
 pub mod pass;
 pub mod table;
@@ -40,6 +41,7 @@ pub use gate::Origins;
 pub use limits::Limits;
 pub use listen::{Door, Pulse, serve};
 pub use live::{Feed, Live};
+pub use maybe::MaybeBody;
 pub use table::{Access, Route, Table};
 pub use upload::Upload;
 

@@ -106,6 +106,16 @@ pub(crate) const USAGE_DAYS: i64 = 31;
 pub(crate) const PRIOR_CHARS_MAX: usize = 40_000;
 /// A line of a transcript.
 pub(crate) const TRANSCRIPT_LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Of an import: mistakes that are told, pieces of a body that wait to be written down, and the
+/// time between two signs of progress.
+pub(crate) const IMPORT_ERRORS_MAX: usize = 100;
+pub(crate) const IMPORT_PIECES_MAX: usize = 16;
+pub(crate) const IMPORT_PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// Notes about a person that are looked at for `GET /api/import/contexts`.
+pub(crate) const CONTEXT_NOTES_MAX: usize = 1000;
+/// Folders and files of the Claude CLI that are looked at, and sessions whose facts are kept.
+pub(crate) const CLI_PROJECTS_MAX: usize = 5000;
+pub(crate) const CLI_SESSIONS_MAX: usize = 20_000;
 /// Before a database that could not be opened is tried again.
 pub(crate) const REOPEN_PAUSE: Duration = Duration::from_secs(5);
 /// Memory above which an agent with all it runs is slowed down, and killed.

@@ -4,10 +4,12 @@
 mod attachments;
 pub(crate) mod capabilities;
 pub(crate) mod chat;
+mod claude_code;
 mod contexts;
 mod credential;
 mod everything;
 pub(crate) mod history;
+pub(crate) mod imports;
 pub(crate) mod keys;
 pub(crate) mod mcps;
 mod modules;
@@ -50,6 +52,8 @@ pub(crate) struct Domain {
     limits_kept: tokio::sync::Mutex<Option<vendor::KeptLimits>>,
     sandbox: sandbox::Sandbox,
     mcp_turns: mcps::Turns,
+    imports: imports::Imports,
+    cli_shelf: Arc<claude_code::Shelf>,
     store: RwLock<Opened>,
     /// One opening at a time.
     opening: tokio::sync::Mutex<()>,
@@ -127,6 +131,8 @@ impl Domain {
             limits_kept: tokio::sync::Mutex::new(None),
             sandbox,
             mcp_turns: mcps::Turns::default(),
+            imports: imports::Imports::default(),
+            cli_shelf: Arc::default(),
             store,
             opening,
         }

@@ -4,9 +4,11 @@
 mod agents;
 mod auth;
 mod chat;
+mod claude_code;
 mod contexts;
 mod everything;
 mod health;
+mod imports;
 mod mcps;
 mod permissions;
 mod plugins;
@@ -36,7 +38,9 @@ pub fn table() -> Table<App> {
         .into_iter()
         .chain(auth::rows())
         .chain(chat::rows())
+        .chain(claude_code::rows())
         .chain(contexts::rows())
+        .chain(imports::rows())
         .chain(sandbox::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())

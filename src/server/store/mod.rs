@@ -6,6 +6,7 @@
 
 mod contexts;
 mod error;
+mod imports;
 mod lane;
 mod peek;
 mod row;
@@ -16,6 +17,7 @@ mod sessions;
 mod tests;
 
 pub use error::StoreError;
+pub use imports::{FromElsewhere, Renewed};
 pub(crate) use peek::{Peek, peek};
 pub use row::{Applied, Edit, Handed, ListFilter, MetadataEdit, Patch, SessionRow, Stats, TurnRow};
 

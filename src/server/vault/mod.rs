@@ -6,6 +6,7 @@
 
 pub(crate) mod bundle;
 mod change;
+pub(crate) mod cli;
 pub(crate) mod contexts;
 pub(crate) mod definitions;
 pub(crate) mod git;
@@ -17,6 +18,7 @@ pub(crate) mod plugins;
 pub(crate) mod repo;
 pub(crate) mod skills;
 pub(crate) mod slug;
+mod streamed;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unpack;
