@@ -5,10 +5,11 @@
 use super::keys::blocking;
 use super::{Domain, DomainError};
 use crate::agents;
-use crate::limits::TRANSCRIPT_LINE_BYTES_MAX;
+use imports::limits::LINE_BYTES_MAX;
+use imports::{lines, session};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use wire::Trust;
 use wire::session::{Message, Segment, Transcript};
@@ -27,13 +28,20 @@ pub(crate) enum Part {
 /// Folders that hold a folder of transcripts for each working directory, and the file's name.
 pub(crate) struct Places {
     roots: Vec<PathBuf>,
-    file: String,
+    /// A folder of workspaces, each the home of the predecessor's containers (trap 76).
+    sandboxes: Option<PathBuf>,
+    pub(super) file: String,
 }
 
 impl Places {
     fn find(&self) -> Option<PathBuf> {
-        let dirs = self.roots.iter().flat_map(|r| std::fs::read_dir(r).into_iter().flatten());
-        dirs.flatten().map(|dir| dir.path().join(&self.file)).find(|file| file.is_file())
+        let listed = |dir: &PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let homes = self.sandboxes.iter().flat_map(listed);
+        let theirs = homes.map(|home| home.path().join(".claude/projects"));
+        // A link is passed over: what ran in a container could have made it.
+        let plain = |file: &PathBuf| file.symlink_metadata().is_ok_and(|found| found.is_file());
+        let roots = self.roots.iter().cloned().chain(theirs);
+        roots.flat_map(|root| listed(&root)).map(|dir| dir.path().join(&self.file)).find(plain)
     }
 }
 
@@ -41,11 +49,16 @@ impl Domain {
     pub(crate) fn transcript_places(&self, id: &str) -> Places {
         let kept = std::fs::read_to_string(self.agents.run_dir(id).join("conversation")).ok();
         let kept = kept.filter(|k| wire::SessionId::parse(k).is_ok());
-        let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
-        let claude = moved.unwrap_or_else(|| self.home.join(".claude"));
-        let own = claude.join("projects");
+        let own = self.claude_projects();
         let roots = vec![own, self.vault().join(".claude/projects"), self.confined(id)];
-        Places { roots, file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)) }
+        let sandboxes = Some(self.vault().join(".parachute/sandbox"));
+        Places { roots, sandboxes, file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)) }
+    }
+
+    /// Where an unconfined CLI keeps its conversations.
+    pub(super) fn claude_projects(&self) -> PathBuf {
+        let moved = std::env::var_os("CLAUDE_CONFIG_DIR").map(PathBuf::from);
+        moved.unwrap_or_else(|| self.home.join(".claude")).join("projects")
     }
 
     /// Where a confined CLI keeps its conversations; it finds no others.
@@ -56,8 +69,10 @@ impl Domain {
     /// Whether a CLI at this level can go on with its conversation of this session.
     pub(crate) async fn resumable(&self, id: &str, trust: Trust) -> Result<bool, DomainError> {
         let mut places = self.transcript_places(id);
-        let confined = self.confined(id);
-        places.roots.retain(|root| (*root == confined) == (trust != Trust::Full));
+        // Others can be read and not gone on with: the CLI does not look there.
+        let own = if trust == Trust::Full { self.claude_projects() } else { self.confined(id) };
+        places.roots.retain(|root| *root == own);
+        places.sandboxes = None;
         blocking(move || places.find().is_some()).await
     }
 
@@ -91,25 +106,8 @@ pub(crate) fn messages(places: &Places) -> io::Result<Option<Vec<Message>>> {
     let Some(file) = places.find() else {
         return Ok(None);
     };
-    let mut out = Vec::new();
     let lines = BufReader::with_capacity(64 * 1024, File::open(file)?);
-    each_line(lines, |line| {
-        let kind = text(line, "type");
-        let told = match kind {
-            // The predecessor's sandbox wrote each answer as `assistant` and as `result`.
-            "result" => text(line, "result").to_owned(),
-            _ => words(line),
-        };
-        let again = kind == "result"
-            && out.last().is_some_and(|m: &Message| m.role == "assistant" && m.content == told);
-        if told.is_empty() || again || !matches!(kind, "user" | "assistant" | "result") {
-            return;
-        }
-        let role = if kind == "user" { "user" } else { "assistant" };
-        let timestamp = line.get("timestamp").and_then(Value::as_str).map(str::to_owned);
-        out.push(Message { role: role.into(), content: told, timestamp });
-    })?;
-    Ok(Some(out))
+    session::messages(lines).map(Some)
 }
 
 /// One stretch while it is read.
@@ -272,21 +270,7 @@ fn slim(line: &Map<String, Value>) -> Map<String, Value> {
 
 /// Text of a line's message.
 fn words(line: &Map<String, Value>) -> String {
-    let skip = |name: &str| line.get(name).and_then(Value::as_bool).unwrap_or_default();
-    if skip("isMeta") || skip("isSidechain") {
-        return String::new();
-    }
-    match line.get("message").and_then(|m| m.get("content")) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(blocks)) => {
-            let texts = blocks
-                .iter()
-                .filter(|b| b.get("type").and_then(Value::as_str) == Some("text"))
-                .filter_map(|b| b.get("text")?.as_str());
-            texts.collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
-    }
+    session::Line::of(line).words().to_owned()
 }
 
 /// A transcript out of our own log: what was said, without the tools.
@@ -311,18 +295,16 @@ fn told(session: &str, messages: &[Message]) -> Transcript {
 }
 
 /// Shows every line that is an object; passes over what is not.
-fn each_line(mut lines: impl BufRead, mut show: impl FnMut(&Map<String, Value>)) -> io::Result<()> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let limit = TRANSCRIPT_LINE_BYTES_MAX as u64;
-        if (&mut lines).take(limit).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(&line) {
+fn each_line(from: impl BufRead, mut show: impl FnMut(&Map<String, Value>)) -> io::Result<()> {
+    let over = lines::each(from, LINE_BYTES_MAX, |line| {
+        if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(line) {
             show(&object);
         }
+    })?;
+    if over > 0 {
+        tracing::warn!(over, "lines of a transcript are too long and were passed over");
     }
+    Ok(())
 }
 
 fn text<'v>(line: &'v Map<String, Value>, name: &str) -> &'v str {
