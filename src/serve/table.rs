@@ -19,6 +19,8 @@ pub enum Access {
     Key,
     /// As `Key`, but a caller on this machine is never asked.
     LocalOrKey,
+    /// As `Key`, but a caller on this machine is not asked while there is no key to show.
+    FirstOrKey,
 }
 
 /// One door of the API.

@@ -4,12 +4,12 @@ use crate::domain::{Domain, DomainError};
 use crate::limits::LISTS_KEPT_MAX;
 use crate::store::ListFilter;
 use bytes::Bytes;
+use config::keys::same;
 use http::{HeaderMap, header};
 use serve::{Access, Busy, Caller, Fault, Origins, Peer, Table};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use subtle::ConstantTimeEq;
 use wire::auth::AuthMode;
 use wire::session::SessionList;
 
@@ -41,7 +41,13 @@ impl serve::App for App {
             peer => peer.is_local(headers),
         };
         let keys = &self.domain.keys;
-        let asked = access == Access::Key && keys.mode() == AuthMode::Always;
+        let none = keys.is_empty() && self.domain.settings.api_key.is_none();
+        let asked = match access {
+            Access::Key => keys.mode() == AuthMode::Always,
+            // Else whoever is on this machine could switch `always` off (trap 5).
+            Access::FirstOrKey => keys.mode() == AuthMode::Always && !none,
+            Access::Open | Access::LocalOrKey => false,
+        };
         if local && !asked {
             return Ok(Caller::Local);
         }
@@ -78,13 +84,10 @@ impl App {
         if let Some(id) = keys.check(shown) {
             return Some(Caller::Key(id.as_str().to_owned()));
         }
-        // The predecessor's single key counts only while there is no other.
-        let single = self.domain.settings.api_key.as_ref().filter(|_| keys.is_empty())?;
-        if keys.problem().is_some() {
-            return None;
-        }
-        let same = single.expose().as_bytes().ct_eq(shown.as_bytes());
-        bool::from(same).then(|| Caller::Key("api_key".into()))
+        // The predecessor's single key, which the owner configured: making another one does not
+        // take it out of force (trap 9).
+        let single = self.domain.settings.api_key.as_ref().filter(|_| keys.problem().is_none())?;
+        same(single, shown).then(|| Caller::Key("api_key".into()))
     }
 }
 

@@ -248,11 +248,13 @@ async fn keys(replay: &mut Replay) {
         "auth_always_key_ok",
         "auth_always_bearer_ok",
         "auth_keys_list_after_use",
-        "auth_settings_put_remote",
-        "auth_keys_delete",
-        "auth_keys_delete_again_404",
     ] {
         replay.ask(name, at, &id, &key).await;
+    }
+    // In mode `always` this is the owner's to say, or theirs who have a key (trap 5).
+    let owner = server.owner();
+    for name in ["auth_settings_put_remote", "auth_keys_delete", "auth_keys_delete_again_404"] {
+        replay.ask(name, (&home, &owner), &id, &key).await;
     }
 }
 
@@ -378,6 +380,10 @@ async fn workspaces(replay: &mut Replay) {
         "prompt_preview",
         "module_prompt",
         "module_stats",
+        "brain_search",
+        "modules",
+        "daily_entries",
+        "daily_entry_create",
     ];
     replay.all(&names, (&home, &server.local())).await;
     let mut home = Home::new();

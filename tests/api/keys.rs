@@ -116,7 +116,7 @@ async fn keys_that_cannot_be_read_open_nothing() {
 }
 
 #[tokio::test]
-async fn the_single_key_of_old_counts_while_there_is_no_other() {
+async fn the_single_key_of_old_counts_and_whoever_lacks_it_hears_less() {
     let mut home = Home::new();
     home.set("API_KEY", "para_old-one");
     let server = home.server().await;
@@ -126,7 +126,8 @@ async fn the_single_key_of_old_counts_while_there_is_no_other() {
     let old = away.clone().with("x-api-key", "para_old-one");
     assert_eq!(old.get("/api/chat").await.status, 200);
     key_of(&server.local()).await;
-    assert_eq!(old.get("/api/chat").await.status, 401);
+    assert_eq!(old.get("/api/chat").await.status, 200);
+    assert_eq!(away.get("/api/chat").await.json(), unauthorized());
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod http;
 mod in_hand;
 mod input;
 mod keys;
+mod left_alone;
 mod made_up;
 mod mcp_real;
 mod mcp_talk;

@@ -74,7 +74,7 @@ fn secrets_and_our_own_folder_are_off_limits() {
 }
 
 #[test]
-fn dangerous_commands_are_refused_and_look_alikes_are_not() {
+fn dangerous_commands_trap_24() {
     for command in [
         "sudo ls",
         "cd x && sudo rm y",
@@ -107,7 +107,7 @@ fn dangerous_commands_are_refused_and_look_alikes_are_not() {
 }
 
 #[test]
-fn commands_that_name_what_is_ours_are_refused_trap_24() {
+fn no_command_names_ours_trap_24() {
     for command in [
         "cat .parachute/.token",
         "cat /v/.parachute/.token",
@@ -135,7 +135,7 @@ fn commands_that_name_what_is_ours_are_refused_trap_24() {
 }
 
 #[test]
-fn what_the_owner_wants_left_alone_no_file_tool_touches_trap_t_24() {
+fn what_the_owner_lists_is_left_alone_trap_t_24() {
     let dir = tempfile::tempdir().expect("a folder");
     let vault = dir.path().canonicalize().expect("there");
     std::fs::create_dir_all(vault.join("Journal/deep")).expect("made");

@@ -125,6 +125,17 @@ fn a_made_key_opens_until_it_is_revoked() {
 }
 
 #[test]
+fn a_configured_key_fits_whole_and_in_no_part() {
+    let secret = Secret::new("para_configured".into());
+    assert!(same(&secret, "para_configured"));
+    let long = "para_configured".repeat(PRESENTED_BYTES_MAX);
+    for shown in ["", "para_", "para_configurec", "para_configuredd", "PARA_CONFIGURED", &long] {
+        assert!(!same(&secret, shown), "{shown:.20}");
+    }
+    assert!(!same(&Secret::new(String::new()), ""), "no secret is no key");
+}
+
+#[test]
 fn two_programs_do_not_undo_each_other() {
     let (_folder, path) = file(&old());
     let (server, cli) = (Keys::load(&path).unwrap(), Keys::load(&path).unwrap());

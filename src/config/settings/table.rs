@@ -196,7 +196,7 @@ keys! {
     anthropic_base_url: Option<String> = Kind::Url, None, YES;
     /// Token of a Claude subscription.
     claude_code_oauth_token: Option<Secret> = Kind::Secret, None, NO;
-    /// The predecessor's single key for callers; counts while server.yaml has none.
+    /// The predecessor's single key for callers; counts beside those of server.yaml.
     api_key: Option<Secret> = Kind::Secret, None, NO;
     unused:
     /// Known, and without effect.

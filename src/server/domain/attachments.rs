@@ -85,11 +85,11 @@ fn keep(vault: &Folder, sent: Vec<Attachment>) -> (Vec<Attachment>, Vec<String>)
             problem("it did not arrive whole");
             continue;
         };
-        bytes += data.len();
-        if data.len() > ATTACHMENT_BYTES_MAX || bytes > ATTACHED_BYTES_MAX {
+        if data.len() > ATTACHMENT_BYTES_MAX || bytes + data.len() > ATTACHED_BYTES_MAX {
             problem(&format!("it is too large (more than {} MiB)", ATTACHMENT_BYTES_MAX >> 20));
             continue;
         }
+        bytes += data.len();
         match put(vault, &attachment.file_name, &data) {
             Ok(path) => {
                 attachment.file_path = path;
@@ -148,7 +148,7 @@ fn parts(name: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{keep, parts};
+    use super::{ATTACHED_MAX, ATTACHMENT_BYTES_MAX, Engine, STANDARD, keep, parts};
     use crate::vault::Folder;
     use proptest::prelude::*;
     use wire::chat::Attachment;
@@ -183,6 +183,27 @@ mod tests {
             attachment.file_path = path.into();
         }
         assert_eq!(keep(&vault, forged).0.len(), 0, "nobody names other files");
+    }
+
+    #[test]
+    fn what_is_too_large_or_garbled_is_told_trap_55() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = Folder::open(dir.path()).expect("opened").expect("there");
+        let most = STANDARD.encode(vec![b'x'; ATTACHMENT_BYTES_MAX]);
+        let over = STANDARD.encode(vec![b'x'; ATTACHMENT_BYTES_MAX + 1]);
+        let (kept, problems) = keep(&vault, vec![sent("over", &over), sent("small", "QQ==")]);
+        assert_eq!((kept.len(), problems.len()), (1, 1), "{problems:?}");
+        assert_eq!(kept[0].file_name, "small");
+        let (kept, problems) = keep(&vault, vec![sent("most", &most), sent("and", &most)]);
+        assert_eq!(kept.len(), 1);
+        assert!(problems[0].starts_with("and was not attached: it is too large"), "{problems:?}");
+        for garbled in ["QQ", "Q Q = =", "QQ==QQ==", "Q-_=", "QQ=\u{e9}", "=QQ="] {
+            let (kept, problems) = keep(&vault, vec![sent("g", garbled)]);
+            assert_eq!((kept.len(), problems.len()), (0, 1), "{garbled}");
+        }
+        let many = (0..=ATTACHED_MAX).map(|n| sent(&format!("{n}.txt"), "QQ==")).collect();
+        let (kept, problems) = keep(&vault, many);
+        assert_eq!((kept.len(), problems.len()), (ATTACHED_MAX, 1), "{problems:?}");
     }
 
     proptest! {

@@ -6,14 +6,14 @@ use serve::{Access, Cx, Fault, Json, Route, call};
 use wire::auth::{AuthSettings, KeyDeleted, KeyList, MadeKey, NewAuthSettings, NewKey};
 
 pub(super) fn rows() -> Vec<Route<App>> {
-    // This machine may always get in here: otherwise no first key could be made.
-    use Access::LocalOrKey;
+    // This machine may always look, and make the first key: otherwise there would be none.
+    use Access::{FirstOrKey, LocalOrKey};
     vec![
         get("/api/auth/keys", LocalOrKey, "List keys", call!(list)),
-        post("/api/auth/keys", LocalOrKey, "Make a key; it is shown this once", call!(make)),
-        delete("/api/auth/keys/{key_id}", LocalOrKey, "Revoke a key", call!(revoke)),
+        post("/api/auth/keys", FirstOrKey, "Make a key; it is shown this once", call!(make)),
+        delete("/api/auth/keys/{key_id}", FirstOrKey, "Revoke a key", call!(revoke)),
         get("/api/auth/settings", LocalOrKey, "Who has to show a key", call!(settings)),
-        put("/api/auth/settings", LocalOrKey, "Say who has to show a key", call!(set)),
+        put("/api/auth/settings", FirstOrKey, "Say who has to show a key", call!(set)),
     ]
 }
 
