@@ -43,10 +43,7 @@ impl Session {
     }
 
     pub(crate) fn end_well(&mut self) {
-        // A conversation that begins here has cost nothing before.
-        let new = self.turn.as_ref().is_some_and(|t| t.request.resume.is_new_session);
-        let cost_before = self.total_cost.or(new.then_some(0.0));
-        self.finish(|turn, count| turn.done(count, cost_before));
+        self.finish(Turn::done);
     }
 
     fn conversation_lost(&mut self) {
@@ -104,6 +101,7 @@ impl Session {
         self.finish(|turn, count| {
             error.session_id = Some(session_of(&turn.request));
             error.message_count = Some(count);
+            turn.charge(&mut error);
             error.message = turn.without_secret(&error.message);
             error.original_error = error.original_error.map(|said| turn.without_secret(&said));
             tracing::warn!(
@@ -121,8 +119,11 @@ impl Session {
         let number = turn.number;
         let id = turn.request.turn.clone();
         self.message_count = turn.message_count(self.message_count);
-        self.total_cost = turn.total_cost().or(self.total_cost);
+        self.total_cost = turn.total_cost();
         let event = last(turn, self.message_count);
+        if let (Some(last), ChatEvent::Done(done)) = (&mut self.last, &event) {
+            last.title.clone_from(&done.title);
+        }
         self.batch.push(&self.log, number, &event);
         if let Err(error) = self.log.append(&mut self.batch) {
             self.batch = self.log.batch();

@@ -53,9 +53,14 @@ impl Session {
                 let event = self.turn.as_mut().map(|t| t.thinking(index, delta.into_owned()));
                 self.say_all(event);
             }
-            Line::MessageStart { id, model } => {
-                let events = self.turn.as_mut().map(|t| t.message_start(id, model));
+            Line::MessageStart { id, model, tokens } => {
+                let events = self.turn.as_mut().map(|t| t.message_start(id, model, tokens));
                 self.say_all(events.into_iter().flatten());
+            }
+            Line::MessageDelta(tokens) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.message_delta(tokens);
+                }
             }
             Line::Assistant(block) => {
                 let events = self.turn.as_mut().map(|t| t.assistant(block));
@@ -122,7 +127,7 @@ impl Session {
         }
         self.commit();
         if !self.given_up {
-            self.turn = Some(Turn::new(number, request));
+            self.turn = Some(Turn::new(number, request, self.total_cost));
         }
     }
 

@@ -24,6 +24,8 @@ mod policy;
 mod recorded;
 mod rules;
 mod session;
+mod spent;
+mod title;
 mod turn;
 mod verdict;
 mod view;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use wire::ChatEvent;
-use wire::chat::ToolCall;
+use wire::chat::{ToolCall, Usage};
 use wire::record::{self, Record};
 
 /// How far the log goes; followers wait for it to change.
@@ -47,6 +47,13 @@ pub(crate) struct Past {
     pub(crate) total_cost_usd: Option<f64>,
     /// A turn that never ended.
     pub(crate) unfinished: Option<Unfinished>,
+}
+
+impl Past {
+    fn charge(&mut self, usage: Option<Usage>) {
+        let total = usage.and_then(|usage| usage.total_cost_usd);
+        self.total_cost_usd = total.or(self.total_cost_usd);
+    }
 }
 
 /// A turn that a crash broke off.
@@ -325,14 +332,18 @@ impl Scanned {
         match event {
             Some(ChatEvent::Done(done)) => {
                 past.message_count = done.message_count;
-                past.total_cost_usd = done.usage.total_cost_usd.or(past.total_cost_usd);
+                past.charge(Some(done.usage));
             }
-            Some(
-                ChatEvent::Aborted { message_count, .. }
-                | ChatEvent::SessionUnavailable { message_count, .. },
-            ) => past.message_count = message_count,
+            Some(ChatEvent::Aborted { message_count, usage, .. }) => {
+                past.message_count = message_count;
+                past.charge(usage);
+            }
+            Some(ChatEvent::SessionUnavailable { message_count, .. }) => {
+                past.message_count = message_count;
+            }
             Some(ChatEvent::TypedError(error)) => {
                 past.message_count = error.message_count.unwrap_or(past.message_count);
+                past.charge(error.usage);
             }
             _ => {}
         }

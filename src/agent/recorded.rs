@@ -59,7 +59,7 @@ impl Replay {
             self.session.batch.push(&self.session.log, number, event);
         }
         self.session.last = Some(request.clone());
-        self.session.turn = Some(Turn::new(number, request));
+        self.session.turn = Some(Turn::new(number, request, self.session.total_cost));
         self.session.commit();
     }
 
@@ -207,4 +207,29 @@ fn text_that_came_in_pieces_is_not_said_twice_and_a_broken_message_is_taken_back
         }
         assert_eq!(heard.texts.concat(), said, "{name}");
     }
+}
+
+#[test]
+fn what_a_turn_spent_is_told_however_it_ended() {
+    let spent = |name: &str| {
+        let mut replay = Replay::new();
+        replay.session.total_cost = Some(0.0);
+        replay.play(name);
+        let usages = replay.events().into_iter().filter_map(|event| match event {
+            ChatEvent::Done(done) => Some(done.usage),
+            ChatEvent::Aborted { usage, .. } => usage,
+            ChatEvent::TypedError(error) => error.usage,
+            _ => None,
+        });
+        let of = |u: wire::chat::Usage| (u.input_tokens, u.output_tokens, u.cost_usd.is_some());
+        usages.map(of).collect::<Vec<_>>()
+    };
+    // The result of the first says 0; the message that it broke off was paid for.
+    assert_eq!(spent("interrupt"), [(2838, 1, true), (2892, 7, true)]);
+    assert_eq!(spent("interrupt-running-tool"), [(2884, 14, true)]);
+    assert_eq!(spent("max-turns"), [(6022, 10, true)]);
+    assert_eq!(spent("disconnect-mid-stream"), [(5670, 2, true)]);
+    // Killed: it told no cost.
+    assert_eq!(spent("sigterm-mid-turn"), [(2838, 1, false)]);
+    assert_eq!(spent("error-500-exhausted"), [(0, 0, true)]);
 }

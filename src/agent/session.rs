@@ -177,7 +177,7 @@ impl Session {
         self.log.rest(false);
         let fresh = request.fresh;
         self.last = Some(request.clone());
-        self.turn = Some(Turn::new(number, request.clone()));
+        self.turn = Some(Turn::new(number, request.clone(), self.total_cost));
         self.escalate = None;
         self.wait_injected = None;
         self.given_up = false;

@@ -4,11 +4,13 @@
 
 use crate::claude::lines::{Assistant, Ended};
 use crate::limits::TOOL_RESULT_BYTES_MAX;
+use crate::spent::{Spent, Tokens};
+use crate::title;
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 use wire::ChatEvent;
 use wire::agent::TurnRequest;
-use wire::chat::{Denial, Done, ToolCall, Usage};
+use wire::chat::{Denial, Done, ToolCall, TypedError};
 
 /// A turn under way.
 pub(crate) struct Turn {
@@ -42,11 +44,14 @@ pub(crate) struct Turn {
     pub(crate) told_retry: bool,
     /// The CLI's name of the error that a message reported.
     pub(crate) error: Option<String>,
-    usage: Usage,
+    spent: Spent,
 }
 
 impl Turn {
-    pub(crate) fn new(number: u64, request: TurnRequest) -> Turn {
+    /// `total_cost` is the CLI's total before it, where that is known.
+    pub(crate) fn new(number: u64, request: TurnRequest, total_cost: Option<f64>) -> Turn {
+        // A conversation that begins here has cost nothing before.
+        let new = request.resume.is_new_session;
         Turn {
             number,
             owed: vec![request.turn.clone()],
@@ -71,7 +76,7 @@ impl Turn {
             told_limit: false,
             told_retry: false,
             error: None,
-            usage: Usage::default(),
+            spent: Spent::since(total_cost.or(new.then_some(0.0))),
         }
     }
 
@@ -106,13 +111,24 @@ impl Turn {
     }
 
     /// A message begins to be streamed.
-    pub(crate) fn message_start(&mut self, id: String, model: Option<String>) -> Vec<ChatEvent> {
+    pub(crate) fn message_start(
+        &mut self,
+        id: String,
+        model: Option<String>,
+        tokens: Tokens,
+    ) -> Vec<ChatEvent> {
+        self.spent.heard(&id, tokens);
         let mut out: Vec<ChatEvent> = self.take_back(&id).into_iter().collect();
         self.streamed.insert(id.clone());
         self.message = id;
         self.message_from = self.here().len();
         out.extend(self.named(model));
         out
+    }
+
+    /// The message that is being streamed has come to this.
+    pub(crate) fn message_delta(&mut self, tokens: Tokens) {
+        self.spent.heard(&self.message, tokens);
     }
 
     /// What the last message streamed, if it never completed a block before message `id` came:
@@ -144,6 +160,7 @@ impl Turn {
             // What failed as a stream was asked for again and came whole.
             out.extend(self.take_back(&block.message_id));
         }
+        self.spent.heard(&block.message_id, block.tokens);
         self.settled.insert(block.message_id);
         out.extend(self.named(block.model));
         if let Some(error) = block.error {
@@ -203,11 +220,7 @@ impl Turn {
 
     /// A `result` line is counted; whether the turn is over with it.
     pub(crate) fn settle(&mut self, ended: &Ended) -> bool {
-        self.usage.input_tokens += ended.input_tokens;
-        self.usage.output_tokens += ended.output_tokens;
-        self.usage.cache_read_tokens += ended.cache_read_tokens;
-        self.usage.cache_write_tokens += ended.cache_write_tokens;
-        self.usage.total_cost_usd = ended.total_cost_usd.or(self.usage.total_cost_usd);
+        self.spent.settle(ended);
         match &ended.prompts {
             // An older CLI does not say whose result it is; then it is ours.
             None => self.owed.clear(),
@@ -224,25 +237,36 @@ impl Turn {
     }
 
     /// The event of a turn that ended well.
-    pub(crate) fn done(self, message_count: i64, cost_before: Option<f64>) -> ChatEvent {
+    pub(crate) fn done(self, message_count: i64) -> ChatEvent {
         let none_if_empty = |calls: Vec<ToolCall>| (!calls.is_empty()).then_some(calls);
         let response = self.response();
-        let mut usage = self.usage;
-        usage.cost_usd = cost(cost_before, usage.total_cost_usd);
+        let title = self.title(&response);
+        let (usage, duration_ms) = (self.spent.usage(), self.lasted());
         ChatEvent::Done(Box::new(Done {
             response,
             session_id: session_of(&self.request),
             working_directory: self.request.working_directory,
             message_count,
             model: self.model,
-            duration_ms: i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            duration_ms,
             spawned: Vec::new(),
             tool_calls: none_if_empty(self.calls),
             permission_denials: (!self.denials.is_empty()).then_some(self.denials),
             session_resume: Some(self.request.resume),
-            title: self.request.title,
+            title,
             usage,
         }))
+    }
+
+    /// The session's title, which after its first exchange may be a better one.
+    fn title(&self, response: &str) -> Option<String> {
+        let said = self.request.preface.iter().find_map(|event| match event {
+            ChatEvent::UserMessage { content, .. } => Some(content),
+            _ => None,
+        });
+        let first = said.filter(|_| self.request.resume.is_new_session);
+        let better = first.and_then(|said| title::of_exchange(said, response));
+        better.or_else(|| self.request.title.clone())
     }
 
     /// The event of a turn that was stopped.
@@ -252,6 +276,9 @@ impl Turn {
             session_id: Some(session_of(&self.request)),
             partial_response: Some(self.response()).filter(|said| !said.is_empty()),
             message_count,
+            usage: Some(self.spent.usage()),
+            duration_ms: Some(self.lasted()),
+            model: self.model,
         }
     }
 
@@ -265,9 +292,21 @@ impl Turn {
         }
     }
 
-    /// Total cost as the CLI last told it.
+    /// The CLI's total cost with this turn.
     pub(crate) fn total_cost(&self) -> Option<f64> {
-        self.usage.total_cost_usd
+        self.spent.total_cost()
+    }
+
+    /// An error that ends it, with what was spent until then.
+    pub(crate) fn charge(&self, error: &mut TypedError) {
+        error.usage = Some(self.spent.usage());
+        error.duration_ms = Some(self.lasted());
+        error.model.clone_from(&self.model);
+    }
+
+    /// Milliseconds until now.
+    fn lasted(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 }
 
@@ -278,14 +317,4 @@ pub(crate) fn session_of(request: &TurnRequest) -> String {
         _ => None,
     });
     named.unwrap_or_default()
-}
-
-/// What a turn cost: the CLI only tells a running total, also across resumes.
-fn cost(before: Option<f64>, now: Option<f64>) -> Option<f64> {
-    match (before, now?) {
-        // A smaller total means that the CLI began to count anew.
-        (Some(before), now) if now >= before => Some(now - before),
-        (Some(_), now) => Some(now),
-        (None, _) => None,
-    }
 }

@@ -180,7 +180,8 @@ pub struct Denial {
     /// The command it was to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// `denied_by_ignore_list`, `dangerous_command`, `timeout`, `denied` or `server_overloaded`.
+    /// `denied_by_ignore_list`, `dangerous_command`, `tool_not_given`, `timeout`, `denied` or
+    /// `server_overloaded`.
     pub reason: String,
 }
 
@@ -325,6 +326,15 @@ pub enum ChatEvent {
         partial_response: Option<String>,
         /// Messages of the session now.
         message_count: i64,
+        /// The model that answered.
+        #[serde(default)]
+        model: Option<String>,
+        /// Milliseconds from the first event to this one.
+        #[serde(default)]
+        duration_ms: Option<i64>,
+        /// Tokens and money, as far as they were told by then.
+        #[serde(default)]
+        usage: Option<Usage>,
     },
     /// The CLI cannot go on with this session.
     SessionUnavailable {
@@ -479,6 +489,15 @@ pub struct TypedError {
     /// Messages of the session now.
     #[serde(default)]
     pub message_count: Option<i64>,
+    /// The model that answered.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Milliseconds from the first event to this one.
+    #[serde(default)]
+    pub duration_ms: Option<i64>,
+    /// Tokens and money, as far as they were told by then; null where no turn ran.
+    #[serde(default)]
+    pub usage: Option<Usage>,
 }
 
 /// How text comes over a stream (`?text=`).

@@ -75,6 +75,9 @@ impl ErrorCode {
             original_error: None,
             session_id: session.map(Into::into),
             message_count: None,
+            model: None,
+            duration_ms: None,
+            usage: None,
         }
     }
 }

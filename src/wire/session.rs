@@ -190,3 +190,17 @@ pub struct Transcript {
     /// The one loaded; null when all are.
     pub loaded_segment_index: Option<usize>,
 }
+
+/// A line as a title: at most 60 characters, cut at a word if one is near (contract-core §5.5).
+pub fn as_title(line: &str) -> String {
+    let line = line.trim();
+    if line.chars().count() <= 60 {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(60).collect();
+    let kept = match cut.rfind(' ') {
+        Some(at) if cut[..at].chars().count() > 30 => &cut[..at],
+        _ => &cut,
+    };
+    format!("{}...", kept.trim_end())
+}

@@ -25,8 +25,13 @@ pub(crate) fn say(talk: &mut Talk, turn: &Turn, end: &End) {
     talk.tokens.0 += input;
     talk.tokens.1 += turn.output;
     let mut line = shape::result();
-    line["usage"]["input_tokens"] = json!(input);
-    line["usage"]["output_tokens"] = json!(turn.output);
+    // A message that was broken off costs, and is not counted.
+    let (broken_input, broken_output) = match end {
+        End::Interrupted(Stop::Streaming) => (INPUT_TOKENS, turn.last_output),
+        _ => (0, 0),
+    };
+    line["usage"]["input_tokens"] = json!(input.saturating_sub(broken_input));
+    line["usage"]["output_tokens"] = json!(turn.output - broken_output);
     line["total_cost_usd"] = json!(talk.transcript.cost);
     line["modelUsage"] = models(talk, talk.tokens, talk.transcript.cost);
     line["model_usage_since_last_result"] = models(talk, (input, turn.output), cost);

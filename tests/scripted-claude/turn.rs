@@ -40,6 +40,8 @@ pub(crate) struct Turn {
     pub text: String,
     pub requests: u64,
     pub output: u64,
+    /// Of those, the last message's.
+    pub last_output: u64,
     pub denials: Vec<Value>,
     /// Lines of a person or tool in it, as `num_turns` counts them.
     pub rounds: u64,
@@ -71,6 +73,7 @@ pub(crate) fn run(talk: &mut Talk, prompts: Vec<Prompt>) {
         text: String::new(),
         requests: 0,
         output: 0,
+        last_output: 0,
         denials: Vec::new(),
         rounds: 1,
         message: String::new(),
@@ -165,7 +168,8 @@ impl Turn {
         self.message = format!("msg_{}", hex());
         self.request = format!("req_{}", hex());
         self.requests += 1;
-        self.output += pieces.len() as u64 + 1;
+        self.last_output = pieces.len() as u64 + 1;
+        self.output += self.last_output;
         self.text.clear();
         self.start(talk);
         let mut index = 0;
@@ -182,7 +186,7 @@ impl Turn {
         }
         let stop_reason = if call.is_some() { "tool_use" } else { "end_turn" };
         let delta = json!({"stop_reason": stop_reason, "stop_sequence": null});
-        let usage = shape::usage(INPUT_TOKENS, self.output);
+        let usage = shape::usage(INPUT_TOKENS, self.last_output);
         self.event(talk, json!({"type": "message_delta", "delta": delta, "usage": usage}));
         self.event(talk, json!({"type": "message_stop"}));
         Ok(())

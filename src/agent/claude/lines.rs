@@ -1,6 +1,7 @@
 //! Reading a line of the CLI. Text pieces, which are nearly all lines, are cut out in one pass
 //! with nothing copied; what is rare is read as a value and looked at with care.
 
+use crate::spent::Tokens;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -24,7 +25,9 @@ pub(crate) enum Line<'a> {
     /// A piece of thinking, in this content block.
     Thinking(u64, Cow<'a, str>),
     /// A message of the model begins.
-    MessageStart { id: String, model: Option<String> },
+    MessageStart { id: String, model: Option<String>, tokens: Tokens },
+    /// What the message that is being streamed has come to.
+    MessageDelta(Tokens),
     /// A content block of a message, whole; text in it was streamed before, or was not.
     Assistant(Assistant),
     /// What a tool answered.
@@ -56,6 +59,7 @@ pub(crate) enum Line<'a> {
 pub(crate) struct Assistant {
     pub(crate) message_id: String,
     pub(crate) model: Option<String>,
+    pub(crate) tokens: Tokens,
     pub(crate) text: Option<String>,
     pub(crate) thinking: Option<String>,
     pub(crate) tools: Vec<(String, String, Map<String, Value>)>,
@@ -73,10 +77,7 @@ pub(crate) struct Ended {
     pub(crate) errors: Vec<String>,
     pub(crate) status: Option<u64>,
     pub(crate) prompts: Option<Vec<String>>,
-    pub(crate) input_tokens: i64,
-    pub(crate) output_tokens: i64,
-    pub(crate) cache_read_tokens: i64,
-    pub(crate) cache_write_tokens: i64,
+    pub(crate) tokens: Tokens,
     pub(crate) total_cost_usd: Option<f64>,
 }
 
@@ -208,11 +209,16 @@ fn rare(line: &Map<String, Value>) -> Line<'static> {
 
 fn stream_event(line: &Map<String, Value>) -> Line<'static> {
     let event = object(line, "event");
-    if text(event, "type") != "message_start" {
-        return Line::Other;
-    }
     let message = object(event, "message");
-    Line::MessageStart { id: text(message, "id").into(), model: some(message, "model") }
+    match text(event, "type") {
+        "message_start" => Line::MessageStart {
+            id: text(message, "id").into(),
+            model: some(message, "model"),
+            tokens: Tokens::read(object(message, "usage")),
+        },
+        "message_delta" => Line::MessageDelta(Tokens::read(object(event, "usage"))),
+        _ => Line::Other,
+    }
 }
 
 fn assistant(line: &Map<String, Value>) -> Line<'static> {
@@ -220,6 +226,7 @@ fn assistant(line: &Map<String, Value>) -> Line<'static> {
     let mut out = Assistant {
         message_id: text(message, "id").into(),
         model: some(message, "model").filter(|m| m != "<synthetic>"),
+        tokens: Tokens::read(object(message, "usage")),
         error: some(line, "error"),
         ..Assistant::default()
     };
@@ -322,7 +329,6 @@ fn asks(line: &Map<String, Value>) -> Line<'static> {
 }
 
 fn result(line: &Map<String, Value>) -> Ended {
-    let usage = object(line, "usage");
     Ended {
         is_error: line.get("is_error").and_then(Value::as_bool).unwrap_or_default(),
         subtype: text(line, "subtype").into(),
@@ -331,10 +337,7 @@ fn result(line: &Map<String, Value>) -> Ended {
         errors: strings(line, "errors").unwrap_or_default(),
         status: line.get("api_error_status").and_then(Value::as_f64).map(|n| n as u64),
         prompts: strings(line, "user_message_uuids"),
-        input_tokens: number(usage, "input_tokens") as i64,
-        output_tokens: number(usage, "output_tokens") as i64,
-        cache_read_tokens: number(usage, "cache_read_input_tokens") as i64,
-        cache_write_tokens: number(usage, "cache_creation_input_tokens") as i64,
+        tokens: Tokens::read(object(line, "usage")),
         total_cost_usd: line.get("total_cost_usd").and_then(Value::as_f64),
     }
 }

@@ -7,8 +7,15 @@ use crate::limits::{REVIVAL_PAUSE, REVIVALS_MAX};
 use crate::store::{Applied, Store, TurnRow};
 use http_body_util::BodyExt;
 use std::sync::Arc;
+use wire::chat::Usage;
 use wire::record::ends_turn;
 use wire::{ChatEvent, Timestamp};
+
+/// What a turn's first event said.
+struct Begun {
+    turn: String,
+    title: Option<String>,
+}
 
 impl Agents {
     /// Watches an agent, unless it is watched already.
@@ -103,8 +110,8 @@ impl Agents {
                     continue;
                 }
                 let Ok(event) = serde_json::from_slice(head.data) else { continue };
-                if let ChatEvent::Session { turn_id, .. } = &event {
-                    turn = Some(turn_id.clone());
+                if let ChatEvent::Session { turn_id, title, .. } = event {
+                    turn = Some(Begun { turn: turn_id, title });
                     continue;
                 }
                 match self.apply(store, known, head.id, event, turn.take()).await {
@@ -128,11 +135,13 @@ impl Agents {
         known: &Known,
         id: u64,
         event: ChatEvent,
-        turn: Option<String>,
+        begun: Option<Begun>,
     ) -> Option<bool> {
         let mut applied = of_event(event);
         applied.upto = i64::try_from(id).unwrap_or(i64::MAX);
-        applied.ended = turn;
+        if let Some(begun) = begun {
+            (applied.ended, applied.title_before) = (Some(begun.turn), begun.title);
+        }
         if let Some(turn) = &mut applied.turn {
             turn.turn = applied.upto;
         }
@@ -152,12 +161,21 @@ impl Agents {
     }
 }
 
+fn spend(turn: &mut TurnRow, usage: Usage) {
+    turn.input_tokens = Some(usage.input_tokens);
+    turn.output_tokens = Some(usage.output_tokens);
+    turn.cache_read_tokens = Some(usage.cache_read_tokens);
+    turn.cache_write_tokens = Some(usage.cache_write_tokens);
+    turn.cost_usd = usage.cost_usd;
+}
+
 fn of_event(event: ChatEvent) -> Applied {
     let now = Timestamp::now();
     let mut out = Applied {
         upto: 0,
         message_count: None,
         title: None,
+        title_before: None,
         model: None,
         last_accessed: now,
         turn: None,
@@ -181,16 +199,15 @@ fn of_event(event: ChatEvent) -> Applied {
             out.title = done.title;
             out.model.clone_from(&done.model);
             turn.model = done.model;
-            turn.input_tokens = Some(done.usage.input_tokens);
-            turn.output_tokens = Some(done.usage.output_tokens);
-            turn.cache_read_tokens = Some(done.usage.cache_read_tokens);
-            turn.cache_write_tokens = Some(done.usage.cache_write_tokens);
-            turn.cost_usd = done.usage.cost_usd;
             turn.duration_ms = Some(done.duration_ms);
+            spend(&mut turn, done.usage);
         }
-        ChatEvent::Aborted { message_count, .. } => {
+        ChatEvent::Aborted { message_count, model, duration_ms, usage, .. } => {
             out.message_count = Some(message_count);
+            out.model.clone_from(&model);
             turn.outcome = "aborted".into();
+            (turn.model, turn.duration_ms) = (model, duration_ms);
+            usage.into_iter().for_each(|usage| spend(&mut turn, usage));
         }
         ChatEvent::SessionUnavailable { message_count, reason, .. } => {
             out.message_count = Some(message_count);
@@ -198,7 +215,10 @@ fn of_event(event: ChatEvent) -> Applied {
         }
         ChatEvent::TypedError(error) => {
             out.message_count = error.message_count;
+            out.model.clone_from(&error.model);
             turn.outcome = error.code;
+            (turn.model, turn.duration_ms) = (error.model, error.duration_ms);
+            error.usage.into_iter().for_each(|usage| spend(&mut turn, usage));
         }
         _ => turn.outcome = "error".into(),
     }

@@ -287,15 +287,7 @@ pub(crate) fn to_tokens(chars: usize) -> i64 {
 /// A title out of a message (contract-core §5.5).
 pub(crate) fn title_of(message: &str) -> Option<String> {
     let line = message.lines().map(str::trim).find(|l| !l.is_empty())?;
-    if line.chars().count() <= 60 {
-        return Some(line.to_owned());
-    }
-    let cut: String = line.chars().take(60).collect();
-    let kept = match cut.rfind(' ') {
-        Some(at) if cut[..at].chars().count() > 30 => &cut[..at],
-        _ => &cut,
-    };
-    Some(format!("{}...", kept.trim_end()))
+    Some(wire::session::as_title(line))
 }
 
 #[cfg(test)]

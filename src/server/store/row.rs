@@ -202,8 +202,10 @@ pub struct Applied {
     pub upto: i64,
     /// The new total of messages.
     pub message_count: Option<i64>,
-    /// A title, for a session that has none.
+    /// A title, for a session that has none or still the one that it had when the turn began.
     pub title: Option<String>,
+    /// The title when the turn began.
+    pub title_before: Option<String>,
     /// New model.
     pub model: Option<String>,
     /// When the last of these events happened; never sets the column back.

@@ -144,8 +144,8 @@ fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Resu
     connection
         .prepare_cached(
             "UPDATE sessions SET message_count = COALESCE(?2, message_count), \
-             title = COALESCE(title, ?3), model = COALESCE(?4, model), last_accessed = ?5 \
-             WHERE id = ?1",
+             title = iif(title IS NULL OR title = ?6, COALESCE(?3, title), title), \
+             model = COALESCE(?4, model), last_accessed = ?5 WHERE id = ?1",
         )?
         .execute(params![
             id,
@@ -153,6 +153,7 @@ fn apply(connection: &Connection, id: &str, applied: &Applied) -> rusqlite::Resu
             applied.title,
             applied.model,
             last_accessed.to_stored(),
+            applied.title_before,
         ])?;
     connection
         .prepare_cached(

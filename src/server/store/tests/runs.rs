@@ -9,6 +9,7 @@ fn piece(upto: i64) -> Applied {
         upto,
         message_count: None,
         title: None,
+        title_before: None,
         model: None,
         last_accessed: at("2026-01-01T12:00:00Z"),
         turn: None,
@@ -100,6 +101,29 @@ async fn a_piece_of_the_log_counts_once() {
     let row = store.session("s").await.unwrap().unwrap();
     assert_eq!((row.message_count, row.title.as_deref()), (2, Some("t")), "None leaves it");
     assert_eq!(row.last_accessed, at("2026-01-03T00:00:00Z"), "never set back");
+}
+
+#[tokio::test]
+async fn a_title_gives_way_only_to_the_end_of_the_turn_that_began_with_it() {
+    let store = store();
+    let mut row = chat("s", 1);
+    row.title = Some("first".into());
+    store.insert_session(&row).await.unwrap();
+    let ended = |upto, before: &str, title: &str| Applied {
+        title: Some(title.into()),
+        title_before: Some(before.into()),
+        ..piece(upto)
+    };
+    for (upto, before, title, then) in [
+        (1, "first", "better", "better"),
+        (2, "first", "late", "better"),
+        (3, "somebody's", "other", "better"),
+        (4, "better", "better", "better"),
+    ] {
+        assert!(store.apply("s", ended(upto, before, title)).await.unwrap());
+        let row = store.session("s").await.unwrap().unwrap();
+        assert_eq!(row.title.as_deref(), Some(then), "{upto}");
+    }
 }
 
 #[tokio::test]
