@@ -131,6 +131,10 @@ pub(crate) const ENGINE_KEPT: Duration = Duration::from_secs(60);
 /// Processes and threads of a container.
 pub(crate) const CONTAINER_TASKS_MAX: u32 = 256;
 
+/// Sessions of an older place of the vault that are looked at, and a transcript that is copied.
+pub(crate) const MIGRATED_SESSIONS_MAX: u32 = 10_000;
+pub(crate) const TRANSCRIPT_COPIED_BYTES_MAX: u64 = 1 << 30;
+
 /// What a folder may bring along of hooks and tools to be trusted, and how many folders are.
 pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
 pub(crate) const TRUSTED_BYTES_MAX: u64 = 32 << 20;

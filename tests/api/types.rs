@@ -8,6 +8,7 @@ use crate::plugins::Repository;
 use crate::tables as t;
 use crate::tables_context as c;
 use crate::tables_mcps as m;
+use crate::tables_migration;
 use http::Method;
 use parachute_tests::{Answer, Caller, Home, ScriptedApi, Stream, Supervisor};
 use serde_json::{Value, json};
@@ -111,6 +112,9 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/modules/{name}/prompt", c::MODULE_PROMPT),
     ("PUT", "/api/modules/{name}/prompt", c::MODULE_PROMPT_SET),
     ("GET", "/api/modules/{name}/stats", c::MODULE_STATS),
+    ("GET", "/api/migration/scan", tables_migration::SCAN),
+    ("POST", "/api/migration/all", tables_migration::ALL),
+    ("POST", "/api/migration/session/{id}", tables_migration::ONE),
     ("GET", "/api/models", t::MODELS),
     ("GET", "/api/usage", c::USAGE),
     ("GET", "/api/capabilities", c::EVERYTHING),

@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod imports;
 pub(crate) mod keys;
 pub(crate) mod mcps;
+mod migration;
 mod modules;
 mod place;
 mod prompt;

@@ -10,6 +10,7 @@ mod everything;
 mod health;
 mod imports;
 mod mcps;
+mod migration;
 mod permissions;
 mod plugins;
 mod sandbox;
@@ -47,6 +48,7 @@ pub fn table() -> Table<App> {
         .chain(skills::rows())
         .chain(agents::rows())
         .chain(mcps::rows())
+        .chain(migration::rows())
         .chain(plugins::rows())
         .chain(supervisor::rows())
         .chain(trusted::rows())

@@ -8,6 +8,7 @@ mod contexts;
 mod error;
 mod imports;
 mod lane;
+mod moves;
 mod peek;
 mod row;
 mod runs;

@@ -1,0 +1,201 @@
+//! A transcript of the CLI, copied beside itself to the folder of another working directory: whole
+//! or not at all, never over a file that is there, never through a link, and nowhere but in
+//! Claude's own folder.
+
+use crate::limits::TRANSCRIPT_COPIED_BYTES_MAX;
+use crate::vault::{FileError, Folder};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The longest name of a folder that the CLI does not shorten.
+const FOLDER_CHARS_MAX: usize = 200;
+
+/// Where a session's transcript may be.
+pub(super) struct Transcript {
+    /// Claude's own: a folder for each working directory.
+    pub(super) projects: PathBuf,
+    /// The folder that it was written in, if it was not moved since.
+    pub(super) written_in: String,
+    /// Its file's name.
+    pub(super) file: String,
+}
+
+impl Transcript {
+    /// The file, if there is one.
+    pub(super) fn find(&self) -> Option<PathBuf> {
+        let plain = |file: &PathBuf| file.symlink_metadata().is_ok_and(|found| found.is_file());
+        let expected = self.projects.join(&self.written_in).join(&self.file);
+        let listed = || std::fs::read_dir(&self.projects).into_iter().flatten().flatten();
+        let others = || listed().map(|dir| dir.path().join(&self.file)).find(plain);
+        Some(expected).filter(plain).or_else(others)
+    }
+
+    /// Copies it to where the CLI keeps those of this working directory. False: there is none, or
+    /// there is one already.
+    pub(super) fn copy_for(&self, directory: &Path) -> Result<bool, FileError> {
+        let Some(from) = self.find() else { return Ok(false) };
+        let (file, told) = (Path::new(&self.file), self.projects.join(&self.file));
+        let io = |source| FileError::Io { path: told.clone(), source };
+        let source = opened(&from).map_err(io)?;
+        if source.metadata().map_err(io)?.len() > TRANSCRIPT_COPIED_BYTES_MAX {
+            return Err(io(io::Error::other("it is too long to be copied")));
+        }
+        let projects = Folder::made(&self.projects)?;
+        let name = PathBuf::from(folder_of(directory));
+        if projects.dir().symlink_metadata(&name).is_ok_and(|found| found.is_symlink()) {
+            return Err(FileError::Link(self.projects.join(name)));
+        }
+        let folder = projects.folder_made(&name)?;
+        let dir = folder.dir();
+        if dir.symlink_metadata(file).is_ok() {
+            return Ok(false);
+        }
+        let part = PathBuf::from(format!(".{}.parachute", uuid::Uuid::new_v4().simple()));
+        let copied = written(dir, &part, source).and_then(|()| named(dir, &part, file));
+        // What is left of it is in nobody's way.
+        if let Err(error) = dir.remove_file(&part)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "could not remove the unfinished copy of a transcript");
+        }
+        copied.map_err(io)
+    }
+}
+
+/// A file, and no link or pipe that took its place meanwhile.
+fn opened(from: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(from)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no file")),
+    }
+}
+
+fn written(dir: &Dir, part: &Path, source: File) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut to = dir.open_with(part, &options)?.into_std();
+    let modified = source.metadata()?.modified()?;
+    let copied = io::copy(&mut source.take(TRANSCRIPT_COPIED_BYTES_MAX + 1), &mut to)?;
+    if copied > TRANSCRIPT_COPIED_BYTES_MAX {
+        return Err(io::Error::other("it is too long to be copied"));
+    }
+    // The CLI goes by it to say which one is the newest.
+    to.set_modified(modified)?;
+    to.sync_all()
+}
+
+/// Gives the copy its name; false if somebody else has taken it meanwhile. A link, unlike a rename,
+/// refuses to replace.
+fn named(dir: &Dir, part: &Path, file: &Path) -> io::Result<bool> {
+    match dir.hard_link(part, dir, file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        // Some file systems have no links.
+        Err(_) if dir.symlink_metadata(file).is_err() => dir.rename(part, dir, file).map(|()| true),
+        Err(_) => Ok(false),
+    }
+}
+
+/// How the CLI names the folder of a working directory: each character that is no ASCII letter or
+/// digit becomes a dash, and a long name is cut and marked by a hash. It counts as JavaScript does.
+pub(super) fn folder_of(directory: &Path) -> String {
+    let path = directory.to_string_lossy();
+    let plain = |unit: u16| match u8::try_from(unit) {
+        Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte),
+        _ => '-',
+    };
+    let name: String = path.encode_utf16().map(plain).collect();
+    if name.len() <= FOLDER_CHARS_MAX {
+        return name;
+    }
+    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    let hash = path.encode_utf16().fold(0, add);
+    format!("{}-{}", &name[..FOLDER_CHARS_MAX], base36(hash.unsigned_abs()))
+}
+
+fn base36(mut number: u32) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit(number % 36, 36).expect("below 36"));
+        number /= 36;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::unix::fs::symlink;
+
+    fn transcript(projects: &Path) -> Transcript {
+        let written_in = folder_of(Path::new("/old/notes"));
+        Transcript { projects: projects.to_owned(), written_in, file: "s.jsonl".into() }
+    }
+
+    fn put(path: PathBuf, text: &str) {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+
+    #[test]
+    fn a_copy_is_whole_and_never_over_another_file() {
+        let home = tempfile::tempdir().expect("a folder");
+        let projects = home.path().join("projects");
+        let here = transcript(&projects);
+        let new = Path::new("/new/notes");
+        assert!(!here.copy_for(new).expect("nothing to do"), "there is none");
+        assert!(!projects.exists(), "and nothing was made");
+        put(projects.join("-old-notes/s.jsonl"), "told");
+        assert!(here.copy_for(new).expect("copied"));
+        let copy = projects.join("-new-notes/s.jsonl");
+        assert_eq!(std::fs::read_to_string(&copy).expect("there"), "told");
+        std::fs::write(&copy, "gone on with").expect("written");
+        assert!(!here.copy_for(new).expect("kept"));
+        assert_eq!(std::fs::read_to_string(&copy).expect("there"), "gone on with");
+        let left = std::fs::read_dir(projects.join("-new-notes")).expect("a folder").count();
+        assert_eq!(left, 1, "nothing unfinished stays");
+    }
+
+    #[test]
+    fn no_link_is_followed_neither_from_nor_to() {
+        let home = tempfile::tempdir().expect("a folder");
+        let outside = home.path().join("outside");
+        std::fs::create_dir(&outside).expect("made");
+        put(outside.join("secret"), "secret");
+        let projects = home.path().join("projects");
+        let here = transcript(&projects);
+        std::fs::create_dir_all(projects.join("-old-notes")).expect("made");
+        symlink(outside.join("secret"), projects.join("-old-notes/s.jsonl")).expect("linked");
+        assert_eq!(here.find(), None);
+        std::fs::remove_file(projects.join("-old-notes/s.jsonl")).expect("removed");
+        put(projects.join("-old-notes/s.jsonl"), "told");
+        symlink(&outside, projects.join("-new-notes")).expect("linked");
+        assert!(here.copy_for(Path::new("/new/notes")).is_err());
+        assert_eq!(std::fs::read_dir(&outside).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn folders_are_named_as_the_cli_names_them() {
+        assert_eq!(folder_of(Path::new("/tmp/My Dir_ü.x")), "-tmp-My-Dir---x");
+        let long = format!("/{}", "a".repeat(250));
+        assert!(folder_of(Path::new(&long)).starts_with(&format!("-{}-", "a".repeat(199))));
+    }
+
+    proptest! {
+        #[test]
+        fn a_folders_name_is_one_part_of_a_path(path: String) {
+            let name = folder_of(Path::new(&path));
+            prop_assert!(name.len() <= FOLDER_CHARS_MAX + 8);
+            prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+        }
+    }
+}
