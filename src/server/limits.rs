@@ -68,6 +68,21 @@ pub(crate) const MODULE_FILES_MAX: usize = 2000;
 pub(crate) const MODULE_BYTES_MAX: u64 = 32 << 20;
 pub(crate) const MODULE_DEPTH_MAX: usize = 16;
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 << 10;
+/// Entries of a person's days, and how many of them one minute may have.
+pub(crate) const ENTRIES_MAX: usize = 100_000;
+pub(crate) const ENTRIES_OF_A_MINUTE_MAX: u32 = 1000;
+/// Daily agents; what one is told of its day, in characters (contract-extended §4.2); and how
+/// long somebody who asks for a run waits for its end: the app waits 180 s.
+pub(crate) const DAILY_AGENTS_MAX: usize = 200;
+pub(crate) const JOURNAL_CHARS_MAX: usize = 40_000;
+pub(crate) const CHAT_LOG_CHARS_MAX: usize = 10_000;
+pub(crate) const RECENT_JOURNAL_CHARS_MAX: usize = 5000;
+pub(crate) const RECENT_LOG_CHARS_MAX: usize = 3000;
+pub(crate) const RECENT_DAYS: i64 = 7;
+pub(crate) const DAY_SESSIONS_MAX: usize = 30;
+pub(crate) const DAILY_RUN_WAIT: Duration = Duration::from_secs(170);
+/// How often a run that was in hand is looked for.
+pub(crate) const DAILY_RUN_PAUSE: Duration = Duration::from_millis(200);
 /// A plugin while it is cloned and afterwards, how many files it has, and how deep they lie.
 pub(crate) const PLUGIN_BYTES_MAX: u64 = 64 << 20;
 pub(crate) const PLUGIN_FILES_MAX: usize = 10_000;
@@ -104,8 +119,6 @@ pub(crate) const LIMITS_FRESH: Duration = Duration::from_secs(60);
 pub(crate) const USAGE_DAYS: i64 = 31;
 /// Of earlier messages, told to a model that has no memory of them.
 pub(crate) const PRIOR_CHARS_MAX: usize = 40_000;
-/// A line of a transcript.
-pub(crate) const TRANSCRIPT_LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Of an import: mistakes that are told, pieces of a body that wait to be written down, and the
 /// time between two signs of progress.
 pub(crate) const IMPORT_ERRORS_MAX: usize = 100;
@@ -140,6 +153,28 @@ pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
 pub(crate) const TRUSTED_BYTES_MAX: u64 = 32 << 20;
 pub(crate) const TRUSTED_FOLDERS_MAX: usize = 500;
 
+/// A path that a caller names, a file that is read whole as text (no more comes in a request),
+/// and what is listed of a folder.
+pub(crate) const PATH_BYTES_MAX: usize = 4096;
+pub(crate) const FILE_TEXT_BYTES_MAX: u64 = 32 << 20;
+pub(crate) const FILES_LISTED_MAX: usize = 50_000;
+/// Files of a folder that is synchronised; paths of a request; a file that goes to a device, and
+/// all that go in one answer; files that are remembered as deleted, and texts of each file.
+pub(crate) const SYNC_FILES_MAX: usize = 100_000;
+pub(crate) const SYNC_PATHS_MAX: usize = 1000;
+pub(crate) const SYNC_FILE_BYTES_MAX: u64 = 96 << 20;
+pub(crate) const SYNC_ANSWER_BYTES_MAX: u64 = 128 << 20;
+pub(crate) const SYNC_TOMBSTONES_MAX: usize = 50_000;
+pub(crate) const SYNC_TEXTS_MAX: usize = 100;
+/// A name of a device, and a pattern.
+pub(crate) const SYNC_DEVICE_BYTES_MAX: usize = 64;
+pub(crate) const SYNC_PATTERN_BYTES_MAX: usize = 256;
+/// A hash counts only if its file had rested so long before it was read: clocks of file systems
+/// tick seldom, and a second change within a tick leaves no mark.
+pub(crate) const SYNC_REST_NS: i64 = 3_000_000_000;
+/// Larger texts are not compared line by line.
+pub(crate) const SYNC_COMPARED_BYTES_MAX: u64 = 4 << 20;
+
 /// Files sent along with a message, and their lengths.
 pub(crate) const ATTACHED_MAX: usize = 20;
 pub(crate) const ATTACHMENT_BYTES_MAX: usize = 20 << 20;
@@ -148,3 +183,7 @@ pub(crate) const ATTACHED_BYTES_MAX: usize = 24 << 20;
 pub(crate) const COPIED_FILE_BYTES_MAX: u64 = 4 << 20;
 pub(crate) const COPIED_FILES_MAX: usize = 5000;
 pub(crate) const COPIED_DEEP_MAX: usize = 8;
+
+/// Searches of the notes at once, and terms of an entry that are looked up.
+pub(crate) const SEARCHES_MAX: usize = 4;
+pub(crate) const SUGGESTED_MAX: usize = 200;

@@ -2,12 +2,15 @@
 //! the store, the vault and the agents, and is asked by the routes.
 
 mod attachments;
+pub(crate) mod brain;
 pub(crate) mod capabilities;
 pub(crate) mod chat;
 mod claude_code;
 mod contexts;
 mod credential;
+mod daily;
 mod everything;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod imports;
 pub(crate) mod keys;
@@ -19,6 +22,7 @@ mod prompt;
 mod refusal;
 pub(crate) mod sandbox;
 pub(crate) mod sessions;
+pub(crate) mod sync;
 pub(crate) mod transcript;
 pub(crate) mod trusted;
 mod turn;
@@ -50,11 +54,19 @@ pub(crate) struct Domain {
     pub(crate) home: PathBuf,
     /// The list of models, in the same file as the supervisor's.
     shelf: models::Shelf,
+    pub(crate) brain: brain::Brain,
     limits_kept: tokio::sync::Mutex<Option<vendor::KeptLimits>>,
     sandbox: sandbox::Sandbox,
     mcp_turns: mcps::Turns,
     imports: imports::Imports,
     cli_shelf: Arc<claude_code::Shelf>,
+    /// Whoever writes files of the vault for callers is alone at it.
+    changing_files: tokio::sync::Mutex<()>,
+    sync: sync::Sync,
+    /// Runs of daily agents.
+    daily_runs: daily::Runs,
+    /// One approval at a time.
+    module_turn: tokio::sync::Mutex<()>,
     store: RwLock<Opened>,
     /// One opening at a time.
     opening: tokio::sync::Mutex<()>,
@@ -101,6 +113,8 @@ pub(crate) enum DomainError {
     History(#[source] std::io::Error),
     #[error("Transcript not found")]
     NoTranscript,
+    #[error(transparent)]
+    Notes(#[from] notes::IndexError),
     #[error("a part of the server ended unexpectedly")]
     Broken,
 }
@@ -121,6 +135,7 @@ impl Domain {
         }
         let opening = tokio::sync::Mutex::new(());
         let sandbox = sandbox::Sandbox::default();
+        let brain = brain::Brain::new(&settings.vault_path, dirs.state.join("index.db"));
         Domain {
             settings,
             problem,
@@ -129,11 +144,16 @@ impl Domain {
             agents,
             home: dirs.home.clone(),
             shelf: models::Shelf::new(dirs.state.join("models.json")),
+            brain,
             limits_kept: tokio::sync::Mutex::new(None),
             sandbox,
             mcp_turns: mcps::Turns::default(),
             imports: imports::Imports::default(),
             cli_shelf: Arc::default(),
+            changing_files: tokio::sync::Mutex::new(()),
+            sync: sync::Sync::new(dirs.state.join("sync.db")),
+            daily_runs: daily::Runs::default(),
+            module_turn: tokio::sync::Mutex::default(),
             store,
             opening,
         }
@@ -177,6 +197,8 @@ impl Domain {
         let Some(mut lost) = self.agents.lost() else { return };
         let sweeping = self.clone();
         self.agents.spawn(async move { sweeping.sweep_containers().await });
+        let reading = self.clone();
+        self.agents.spawn(async move { reading.take_up_daily_runs().await });
         let (domain, stop) = (self.clone(), self.agents.stopping());
         self.agents.spawn(async move {
             let taking_up = async {

@@ -3,20 +3,25 @@
 
 mod agents;
 mod auth;
+mod brain;
 mod chat;
 mod claude_code;
 mod contexts;
+mod daily;
 mod everything;
+mod files;
 mod health;
 mod imports;
 mod mcps;
 mod migration;
+mod modules;
 mod permissions;
 mod plugins;
 mod sandbox;
 mod sessions;
 mod skills;
 mod supervisor;
+mod sync;
 mod trusted;
 mod vendor;
 mod workspaces;
@@ -38,10 +43,12 @@ pub fn table() -> Table<App> {
     let rows = health::rows()
         .into_iter()
         .chain(auth::rows())
+        .chain(brain::rows())
         .chain(chat::rows())
         .chain(claude_code::rows())
         .chain(contexts::rows())
         .chain(imports::rows())
+        .chain(daily::rows())
         .chain(sandbox::rows())
         .chain(sessions::rows())
         .chain(permissions::rows())
@@ -49,12 +56,15 @@ pub fn table() -> Table<App> {
         .chain(agents::rows())
         .chain(mcps::rows())
         .chain(migration::rows())
+        .chain(modules::rows())
         .chain(plugins::rows())
         .chain(supervisor::rows())
         .chain(trusted::rows())
         .chain(workspaces::rows())
         .chain(vendor::rows())
         .chain(everything::rows())
+        .chain(files::rows())
+        .chain(sync::rows())
         .collect();
     Table::new("Parachute Computer", env!("CARGO_PKG_VERSION"), rows)
 }
@@ -79,6 +89,7 @@ impl From<DomainError> for Fault {
                 Fault::bad(said)
             }
             DomainError::NoStore(_) | DomainError::Away(_) => Fault::unready(said),
+            DomainError::Notes(_) => Fault::unready(said),
             DomainError::Store(error) => error.into(),
             DomainError::History(_) | DomainError::Broken => Fault::bug(error),
         }

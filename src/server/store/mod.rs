@@ -14,6 +14,7 @@ mod row;
 mod runs;
 mod schema;
 mod sessions;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 

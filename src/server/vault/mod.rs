@@ -8,7 +8,9 @@ pub(crate) mod bundle;
 mod change;
 pub(crate) mod cli;
 pub(crate) mod contexts;
+pub(crate) mod daily;
 pub(crate) mod definitions;
+pub(crate) mod files;
 pub(crate) mod git;
 pub(crate) mod hooks;
 pub(crate) mod mcps;
@@ -18,6 +20,7 @@ pub(crate) mod plugins;
 pub(crate) mod repo;
 pub(crate) mod skills;
 pub(crate) mod slug;
+pub(crate) mod sync;
 mod streamed;
 #[cfg(test)]
 mod tests;
@@ -25,6 +28,7 @@ pub(crate) mod unpack;
 pub(crate) mod workspaces;
 
 pub(crate) use change::bounded;
+use change::is_unfinished;
 pub(crate) use name::Name;
 pub(crate) use notes::{Front, front};
 pub(crate) use slug::Slug;

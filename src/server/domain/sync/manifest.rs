@@ -1,0 +1,283 @@
+//! What there is below a root: every file by its hash, and what was deleted. A file that rested
+//! since it was read last is not read again. What is known and no longer there is taken for
+//! deleted, but only if the whole root could be seen: a disk that is not mounted deletes nothing.
+
+use super::{Root, bad, is_binary, is_known, seconds, stored, text_of};
+use crate::domain::Domain;
+use crate::domain::files::FilesError;
+use crate::limits::SYNC_PATTERN_BYTES_MAX;
+use crate::store::sync::{KnownFile, News};
+use crate::vault::Folder;
+use crate::vault::sync::{Visit, walk};
+use notes::Ignored;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use wire::Timestamp;
+use wire::sync::{Changes, Manifest, SyncFile, Tombstone};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct ManifestAsk {
+    pub(crate) root: String,
+    pub(crate) pattern: String,
+    pub(crate) include_binary: bool,
+    /// The files of one day alone, whatever the pattern.
+    pub(crate) date: Option<String>,
+    /// Times instead of hashes.
+    pub(crate) quick: bool,
+}
+
+impl Domain {
+    pub(super) async fn manifest(&self, ask: ManifestAsk) -> Result<Manifest, FilesError> {
+        let wanted = Wanted::of(&ask)?;
+        let root = self.sync_root(&ask.root).await?;
+        let store = self.sync_store().await?;
+        let known = store.below(root.key.clone()).await.map_err(stored)?;
+        let ignored = self.ignored().await?;
+        let look = Look { root: root.clone(), wanted, ignored, known, quick: ask.quick };
+        let looked = self.in_files(move |vault| look.go(vault)).await?;
+        let news = looked.news;
+        let indices = looked.indices;
+        let mut files = looked.files;
+        let (versions, version) = store.note(news, None).await.map_err(stored)?;
+        for (file, version) in indices.into_iter().zip(versions) {
+            if let Some(file) = file.and_then(|file: usize| files.get_mut(file)) {
+                file.version = Some(version);
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        if looked.is_there {
+            store.root(root.key.clone()).await.map_err(stored)?;
+        }
+        let known = store.below(root.key.clone()).await.map_err(stored)?;
+        let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let mut deleted = tombstones(&known, &root, &looked.wanted);
+        deleted.retain(|tombstone| !there.contains(tombstone.path.as_str()));
+        let generated_at = Timestamp::now();
+        Ok(Manifest { root: ask.root, files, generated_at, version, deleted })
+    }
+
+    /// What was changed after a time, by the clock of the disk.
+    pub(crate) async fn sync_changes(
+        self: &Arc<Self>,
+        ask: ManifestAsk,
+        since: f64,
+    ) -> Result<Changes, FilesError> {
+        let quick = ManifestAsk { quick: true, ..ask };
+        let Manifest { root, mut files, generated_at, mut deleted, .. } =
+            self.sync_manifest(quick).await?;
+        files.retain(|file| file.modified > since);
+        deleted.retain(|gone| gone.deleted_at.as_micros() as f64 / 1e6 > since);
+        Ok(Changes { root, files, since, generated_at, deleted })
+    }
+
+    /// The owner's rules of what is left alone.
+    pub(super) async fn ignored(&self) -> Result<Ignored, FilesError> {
+        let vault = self.vault().to_owned();
+        let read = super::keys::blocking(move || Ignored::read(&vault)).await?;
+        // Nothing is sent away because the rules could not be read.
+        let ignored = read.map_err(|error| bad(error.to_string()))?;
+        for warning in ignored.warnings() {
+            tracing::warn!(%warning, "a rule is passed over");
+        }
+        Ok(ignored)
+    }
+}
+
+/// Which files are told.
+#[derive(Clone, Debug)]
+struct Wanted {
+    pattern: String,
+    date: Option<String>,
+    include_binary: bool,
+}
+
+impl Wanted {
+    fn of(ask: &ManifestAsk) -> Result<Wanted, FilesError> {
+        let pattern = &ask.pattern;
+        let leads_out = pattern.starts_with('/') || pattern.split('/').any(|part| part == "..");
+        if pattern.is_empty() || pattern.len() > SYNC_PATTERN_BYTES_MAX || leads_out {
+            let said = "a pattern is relative, such as *.md, and has up to 256 bytes";
+            return Err(bad(said.into()));
+        }
+        // A `!` at its begin would turn it round.
+        let pattern = format!("**/{}", pattern.trim_start_matches('!'));
+        if fast_glob::validate(&pattern).is_err() || ask.pattern.starts_with('!') {
+            return Err(bad(format!("{:?} is no pattern", ask.pattern)));
+        }
+        if ask.date.as_deref().is_some_and(|date| !is_date(date)) {
+            return Err(bad("a date is YYYY-MM-DD".into()));
+        }
+        let (date, include_binary) = (ask.date.clone(), ask.include_binary);
+        Ok(Wanted { pattern, date, include_binary })
+    }
+
+    fn has(&self, path: &str) -> bool {
+        if !self.include_binary && is_binary(Path::new(path)) {
+            return false;
+        }
+        match &self.date {
+            Some(date) => is_of_day(path, date),
+            None => fast_glob::glob_match(&self.pattern, path),
+        }
+    }
+}
+
+/// The files of a day (contract-extended §5.1).
+fn is_of_day(path: &str, date: &str) -> bool {
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let ending = name.strip_prefix(date);
+    match folder {
+        "journals" | "reflections" => ending == Some(".md"),
+        "chat-log" => matches!(ending, Some(".md" | ".json")),
+        _ => match folder.strip_prefix("assets/") {
+            Some(day) if day == date => true,
+            Some(month) => date.get(..7) == Some(month) && ending.is_some(),
+            None => false,
+        },
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let form =
+        |(at, c): (usize, char)| if at == 4 || at == 7 { c == '-' } else { c.is_ascii_digit() };
+    text.len() == 10
+        && text.char_indices().all(form)
+        && Timestamp::parse(&format!("{text}T00:00:00Z")).is_some()
+}
+
+/// A look at all files of a root.
+struct Look {
+    root: Root,
+    wanted: Wanted,
+    ignored: Ignored,
+    known: Vec<KnownFile>,
+    quick: bool,
+}
+
+struct Looked {
+    wanted: Wanted,
+    files: Vec<SyncFile>,
+    news: Vec<News>,
+    /// For each of the news, which of the files it is of.
+    indices: Vec<Option<usize>>,
+    is_there: bool,
+}
+
+impl Look {
+    fn go(self, vault: &Folder) -> Result<Looked, FilesError> {
+        let Look { root, wanted, ignored, known, quick } = self;
+        let by_path: HashMap<&str, &KnownFile> =
+            known.iter().map(|known| (known.path.as_str(), known)).collect();
+        let (mut files, mut news, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+        let mut there: HashSet<String> = HashSet::new();
+        let mut visit = |visit: Visit<'_>| {
+            let key = root.key_of(Path::new(visit.path));
+            let known = by_path.get(key.as_str()).copied();
+            let left_alone = ignored.is_ignored(&root.real.join(visit.path), false);
+            if !wanted.has(visit.path) || left_alone {
+                there.insert(key);
+                return Ok(());
+            }
+            let mut stamp = visit.stamp;
+            let (hash, version) = if quick {
+                // As the predecessor wrote a time: always with a point.
+                (format!("{:?}", seconds(&stamp)), None)
+            } else if let Some(known) = is_known(known, &stamp) {
+                (known.hash.clone(), Some(known.version))
+            } else {
+                let Some(hashed) = visit.hashed()? else { return Ok(()) };
+                stamp = hashed.stamp;
+                indices.push(Some(files.len()));
+                let only_at = Some(known.map_or(0, |known| known.version));
+                news.push(News { path: key.clone(), text: Some(text_of(&hashed)), only_at });
+                (hashed.hash, None)
+            };
+            there.insert(key);
+            let (path, modified) = (visit.path.to_owned(), seconds(&stamp));
+            files.push(SyncFile { path, hash, size: stamp.size, modified, version });
+            Ok(())
+        };
+        let whole = walk(vault, &root.real, &mut visit)?;
+        if whole == Some(true) && !quick {
+            for gone in known.iter().filter(|known| !there.contains(&known.path)) {
+                indices.push(None);
+                let only_at = Some(gone.version);
+                news.push(News { path: gone.path.clone(), text: None, only_at });
+            }
+        }
+        Ok(Looked { wanted, files, news, indices, is_there: whole.is_some() })
+    }
+}
+
+/// What is known to be deleted, and would be told if it were there.
+fn tombstones(known: &[KnownFile], root: &Root, wanted: &Wanted) -> Vec<Tombstone> {
+    let of = |known: &KnownFile| {
+        let path = known.path.get(root.key.len() + 1..)?;
+        Some(Tombstone {
+            path: path.to_owned(),
+            hash: known.hash.clone(),
+            version: known.version,
+            deleted_at: Timestamp::from_millis(known.deleted_at?),
+        })
+    };
+    known.iter().filter_map(of).filter(|gone| wanted.has(&gone.path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(pattern: &str) -> ManifestAsk {
+        let (root, pattern) = ("Daily".into(), pattern.into());
+        ManifestAsk { root, pattern, include_binary: false, date: None, quick: false }
+    }
+
+    #[test]
+    fn trap_t_82_a_pattern_that_is_none_is_refused_in_words() {
+        for pattern in ["", "/", "/etc/*", "../*", "a/../b", "{a", "[", "!*.md", &"x".repeat(300)] {
+            assert!(Wanted::of(&ask(pattern)).is_err(), "{pattern}");
+        }
+        for (pattern, path, has) in [
+            ("*.md", "a.md", true),
+            ("*.md", "b/c/a..b.md", true),
+            ("*.md", "a.txt", false),
+            ("*", "x/y.txt", true),
+            ("*", "x/y.PNG", false),
+            ("journals/*.md", "journals/a.md", true),
+            ("journals/*.md", "other/a.md", false),
+            ("**/*", ".agents/a.md", true),
+        ] {
+            assert_eq!(
+                Wanted::of(&ask(pattern)).expect(pattern).has(path),
+                has,
+                "{pattern} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_day_has_its_files_and_no_others() {
+        for date in ["2026-02-30", "2026-2-1", "today", "2026-13-01", "2026-01-01T", "٢026-01-1"] {
+            assert!(!is_date(date), "{date}");
+        }
+        assert!(is_date("2024-02-29"));
+        for (path, is) in [
+            ("journals/2026-01-02.md", true),
+            ("reflections/2026-01-02.md", true),
+            ("chat-log/2026-01-02.json", true),
+            ("chat-log/2026-01-02.md", true),
+            ("assets/2026-01-02/x.txt", true),
+            ("assets/2026-01/2026-01-02_note.txt", true),
+            ("assets/2026-01/2026-01-03_note.txt", false),
+            ("assets/2026-02/2026-01-02_note.txt", false),
+            ("assets/2026-01-02/deeper/x.txt", false),
+            ("journals/2026-01-02.json", false),
+            ("journals/2026-01-03.md", false),
+            ("2026-01-02.md", false),
+        ] {
+            assert_eq!(is_of_day(path, "2026-01-02"), is, "{path}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Files of the vault by paths that callers name: where such a path really leads, and what is
+//! nobody's to reach by it, whatever it is called and by whatever link. What is read and what is
+//! written is then opened folder by folder, no link followed, so that nothing moves underneath.
+//!
+//! Knows no conditions and no devices; those are the callers'.
+
+mod draft;
+mod list;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use draft::Draft;
+pub(crate) use list::list;
+
+use super::{FileError, Folder, absent};
+use crate::limits::{FILE_TEXT_BYTES_MAX, PATH_BYTES_MAX};
+use cap_std::fs::{Dir, Metadata, MetadataExt};
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+use wire::Timestamp;
+
+/// Ours: keys, tokens, what runs.
+pub(super) const OURS: &str = ".parachute";
+/// What nobody reads or writes by its path, wherever it lies: what is ours, what git runs and
+/// all that a repository ever held, secrets of MCP servers and of the CLI.
+const CLOSED: [&str; 4] = [OURS, ".git", ".mcp.json", ".credentials.json"];
+/// What later turns run or obey has doors of its own, where it is judged. Daily agents are not
+/// among it: they are notes in `.agents`, which the app writes.
+const RUN_LATER: [&str; 4] = [".claude", ".claude-plugin", ".modules", ".skills"];
+/// The database, with all that stands beside it.
+const DATABASE: (&str, &str) = ("chat", "sessions.db");
+
+/// Why a path leads to nothing that may be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReachError {
+    #[error("Access denied: path outside vault")]
+    Outside,
+    /// It is there for the server or for Git alone.
+    #[error("Access denied: {0} is not to be had by its path")]
+    Closed(String),
+    /// It may be read.
+    #[error("Access denied: what runs later is not written by its path ({0})")]
+    RunsLater(String),
+    #[error("{0} cannot be a file's path")]
+    Odd(String),
+    #[error("Path is not a directory")]
+    NotFolder,
+    #[error("Path is not a file")]
+    NotFile,
+    /// More than is read whole.
+    #[error(
+        "the file is larger than {max} MiB; ask for its bytes with raw=true",
+        max = FILE_TEXT_BYTES_MAX >> 20
+    )]
+    TooLong,
+    #[error("File is not UTF-8 text; ask for its bytes with raw=true")]
+    NotText,
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// What is asked of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Read,
+    Write,
+}
+
+/// A place in the vault: the folder, opened, and the name there, which is no link's.
+pub(crate) struct Spot {
+    pub(crate) folder: Folder,
+    pub(crate) name: PathBuf,
+    /// From the vault, no link in it.
+    pub(crate) real: PathBuf,
+}
+
+/// A file that was found.
+pub(crate) struct Found {
+    pub(crate) file: File,
+    pub(crate) stamp: Stamp,
+}
+
+/// By what a file is known to be unchanged without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) size: u64,
+    pub(crate) inode: u64,
+    /// When its bytes were changed, in nanoseconds since 1970.
+    pub(crate) modified_ns: i64,
+    /// When anything of it was, which nobody can set.
+    pub(crate) changed_ns: i64,
+}
+
+impl Stamp {
+    pub(crate) fn of(found: &Metadata) -> Stamp {
+        let ns = |seconds: i64, ns: i64| seconds.saturating_mul(1_000_000_000).saturating_add(ns);
+        Stamp {
+            size: found.len(),
+            inode: found.ino(),
+            modified_ns: ns(found.mtime(), found.mtime_nsec()),
+            changed_ns: ns(found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    pub(crate) fn modified(&self) -> Timestamp {
+        Timestamp::from_micros(self.modified_ns.div_euclid(1000))
+    }
+}
+
+/// A caller's path as one from the vault. An absolute one may name the vault itself.
+pub(crate) fn from_vault(vault: &Path, path: &str) -> Result<PathBuf, ReachError> {
+    if path.len() > PATH_BYTES_MAX || path.contains('\0') {
+        return Err(ReachError::Odd(path.chars().take(100).collect()));
+    }
+    let path = Path::new(path);
+    if path.is_absolute() {
+        let inside = path.strip_prefix(vault).map_err(|_| ReachError::Outside)?;
+        return Ok(inside.to_owned());
+    }
+    Ok(path.to_owned())
+}
+
+/// Where a path really leads, if there is something.
+pub(crate) fn real(vault: &Folder, path: &Path, act: Act) -> Result<Option<PathBuf>, ReachError> {
+    let real = match vault.dir().canonicalize(Path::new(".").join(path)) {
+        Ok(real) => real,
+        Err(error) if absent(&error) => return Ok(None),
+        Err(error) => return Err(outside(FileError::of(path)(error))),
+    };
+    let real: PathBuf = real.components().filter(|part| *part != Component::CurDir).collect();
+    judge(&real, act)?;
+    Ok(Some(real))
+}
+
+/// The place of something that is there.
+pub(crate) fn spot(vault: &Folder, path: &Path) -> Result<Option<Spot>, ReachError> {
+    // Also a path that is none's is refused by its names.
+    judge(path, Act::Read)?;
+    let Some(real) = real(vault, path, Act::Read)? else { return Ok(None) };
+    let Some(name) = real.file_name() else { return Err(ReachError::NotFile) };
+    let name = PathBuf::from(name);
+    let above = real.parent().unwrap_or(Path::new(""));
+    Ok(walk(vault, above)?.map(|folder| Spot { folder, name, real: real.clone() }))
+}
+
+/// The place of something that is to be written; folders on the way to it are made.
+pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachError> {
+    judge(path, Act::Write)?;
+    let odd = || ReachError::Odd(path.display().to_string());
+    for there in path.ancestors() {
+        let Some(base) = real(vault, there, Act::Write)? else { continue };
+        let rest = path.strip_prefix(there).map_err(|_| odd())?;
+        let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
+        let real = base.join(rest);
+        let (Some(name), true) = (real.file_name().map(PathBuf::from), plain) else {
+            return Err(odd());
+        };
+        let made = real.parent().unwrap_or(Path::new(""));
+        let kept = if rest.as_os_str().is_empty() { made } else { &base };
+        let mut folder = walk(vault, kept)?.ok_or(ReachError::NotFolder)?;
+        for part in made.strip_prefix(kept).map_err(|_| odd())?.iter() {
+            folder = folder.entered_or_made(Path::new(part))?;
+        }
+        return Ok(Spot { folder, name, real });
+    }
+    Err(odd())
+}
+
+/// Opens a folder by a real path. What is ours is not entered by whatever name: a file system
+/// may have more than one for it.
+pub(crate) fn walk(vault: &Folder, real: &Path) -> Result<Option<Folder>, ReachError> {
+    let ours = ours(vault);
+    let mut here = Folder { dir: vault.dir.try_clone().map_err(FileError::of(real))? };
+    for part in real.iter() {
+        match here.entered(Path::new(part))? {
+            Some(folder) if ours.is_some() && folder.id() == ours => {
+                return Err(ReachError::Closed(real.display().to_string()));
+            }
+            Some(folder) => here = folder,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(here))
+}
+
+/// Which folder of this machine is ours.
+pub(crate) fn ours(vault: &Folder) -> Option<(u64, u64)> {
+    // One that is not there, or elsewhere, is reached by nobody.
+    vault.folder(Path::new(OURS)).ok().flatten().and_then(|folder| folder.id())
+}
+
+impl Folder {
+    /// A folder here that is one itself, and no link.
+    pub(crate) fn entered(&self, name: &Path) -> Result<Option<Folder>, ReachError> {
+        let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        let opened = self.opened(name, flags).map_err(outside)?;
+        Ok(opened.map(|folder| Folder { dir: Dir::from_std_file(folder.into_std()) }))
+    }
+
+    fn entered_or_made(&self, name: &Path) -> Result<Folder, ReachError> {
+        match self.dir.create_dir(name) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if absent(&error) => {
+                return Err(ReachError::Odd(name.display().to_string()));
+            }
+            Err(error) => return Err(FileError::of(name)(error).into()),
+        }
+        self.entered(name)?.ok_or(ReachError::NotFolder)
+    }
+}
+
+impl Spot {
+    /// The file there. None: there is nothing.
+    pub(crate) fn open(&self) -> Result<Option<Found>, ReachError> {
+        Found::open(&self.folder, &self.name)
+    }
+}
+
+impl Found {
+    /// A file of a folder, which is no link.
+    pub(crate) fn open(folder: &Folder, name: &Path) -> Result<Option<Found>, ReachError> {
+        let opened = match folder.opened(name, OFlags::NOFOLLOW) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            // A socket cannot be opened, nor a device without a driver.
+            Err(FileError::Io { source, .. }) if source.raw_os_error() == Some(6) => {
+                return Err(ReachError::NotFile);
+            }
+            Err(error) => return Err(outside(error)),
+        };
+        let found = opened.metadata().map_err(FileError::of(name))?;
+        if !found.is_file() {
+            return Err(ReachError::NotFile);
+        }
+        Ok(Some(Found { stamp: Stamp::of(&found), file: opened.into_std() }))
+    }
+
+    /// All that is in it, if that is not too much.
+    pub(crate) fn bytes(&mut self, max: u64) -> Result<Vec<u8>, ReachError> {
+        let wrong = FileError::of(Path::new("the file"));
+        if self.stamp.size > max {
+            return Err(ReachError::TooLong);
+        }
+        let mut bytes = Vec::with_capacity(self.stamp.size as usize);
+        (&self.file).take(max + 1).read_to_end(&mut bytes).map_err(wrong)?;
+        if bytes.len() as u64 > max {
+            return Err(ReachError::TooLong);
+        }
+        Ok(bytes)
+    }
+
+    /// What the file is told from others by: the hash of its bytes, or, of one that is too large
+    /// to be read just for this, the mark that the file system leaves of its last change.
+    pub(crate) fn tag(&mut self) -> Result<String, ReachError> {
+        let Stamp { size, inode, modified_ns, changed_ns } = self.stamp;
+        if size > FILE_TEXT_BYTES_MAX {
+            return Ok(format!("{size:x}-{inode:x}-{modified_ns:x}-{changed_ns:x}"));
+        }
+        let wrong = |error| ReachError::from(FileError::of(Path::new("the file"))(error));
+        let hash = hash_of(&self.file).map_err(wrong)?;
+        self.file.rewind().map_err(wrong)?;
+        Ok(hash)
+    }
+}
+
+/// SHA-256 of all that can be read, in lower-case hex.
+pub(crate) fn hash_of(mut from: impl Read) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(read) => hash.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The same of bytes.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // A String takes everything.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Now, in nanoseconds since 1970.
+pub(crate) fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Whether what a path names is closed to this act.
+pub(crate) fn judge(path: &Path, act: Act) -> Result<(), ReachError> {
+    let mut above = String::new();
+    for part in path.components() {
+        let part = match part {
+            Component::Normal(part) => part.to_string_lossy(),
+            Component::CurDir | Component::ParentDir => continue,
+            Component::RootDir | Component::Prefix(_) => return Err(ReachError::Outside),
+        };
+        let name = folded(&part);
+        let database = above == DATABASE.0 && name.starts_with(DATABASE.1);
+        if CLOSED.contains(&name.as_str()) || database {
+            return Err(ReachError::Closed(part.into_owned()));
+        }
+        if act == Act::Write && RUN_LATER.contains(&name.as_str()) {
+            return Err(ReachError::RunsLater(part.into_owned()));
+        }
+        above = name;
+    }
+    Ok(())
+}
+
+/// A name as the most lenient file system reads it: no case, no signs that are not seen (HFS+),
+/// no dots and spaces at its end (FAT).
+fn folded(name: &str) -> String {
+    const UNSEEN: [std::ops::RangeInclusive<char>; 5] = [
+        '\u{200b}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{ad}'..='\u{ad}',
+    ];
+    let seen = name.chars().filter(|c| !UNSEEN.iter().any(|range| range.contains(c)));
+    let text: String = seen.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    text.trim_end_matches(['.', ' ']).to_owned()
+}
+
+fn outside(error: FileError) -> ReachError {
+    match error {
+        FileError::Link(_) => ReachError::Outside,
+        error => ReachError::File(error),
+    }
+}

@@ -1,0 +1,217 @@
+//! What of the vault is synchronised: paths that devices may name, a walk over the files below a
+//! folder, and their hashes. Links are neither followed nor synchronised, and of what is hidden
+//! only `.agents` is (contract-extended §5.1). What is done about a difference is not known here.
+
+use super::files::{self, Act, Found, ReachError, Stamp, judge, now_ns, ours};
+use super::{FileError, Folder, is_unfinished};
+use crate::limits::{
+    FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILES_MAX, SYNC_REST_NS, UNFINISHED_SECONDS_MAX,
+};
+use std::path::{Component, Path, PathBuf};
+
+/// The one hidden folder that is synchronised: it holds daily agents.
+const SHOWN: &str = ".agents";
+/// A name in every file system that counts.
+const NAME_BYTES_MAX: usize = 255;
+/// How often a file that is being written is looked into anew.
+const TRIES: usize = 3;
+
+/// A path that a device names, from the vault or from a root. Two dots within a name are letters
+/// like others (trap T-82).
+pub(crate) fn lawful(text: &str) -> Result<PathBuf, &'static str> {
+    if text.len() > PATH_BYTES_MAX {
+        return Err("the path is too long");
+    }
+    let mut path = PathBuf::new();
+    for part in Path::new(text).components() {
+        match part {
+            Component::Normal(part) => {
+                let part = part.to_str().unwrap_or_default();
+                if is_hidden(part) {
+                    return Err("hidden files are not synchronised");
+                }
+                if part.len() > NAME_BYTES_MAX {
+                    return Err("a name in the path is too long");
+                }
+                if part.chars().any(char::is_control) {
+                    return Err("a name in the path has characters that are none");
+                }
+                path.push(part);
+            }
+            Component::CurDir => {}
+            _ => return Err("the path leads out"),
+        }
+    }
+    Ok(path)
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') && name != SHOWN
+}
+
+/// A file on the way.
+pub(crate) struct Visit<'w> {
+    folder: &'w Folder,
+    name: &'w str,
+    /// From where the walk began.
+    pub(crate) path: &'w str,
+    pub(crate) stamp: Stamp,
+}
+
+/// A file's text by its hash, and by what the file is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hashed {
+    pub(crate) hash: String,
+    pub(crate) stamp: Stamp,
+    /// Whether the stamp tells of every change since: not if the file was changed just now.
+    pub(crate) is_lasting: bool,
+}
+
+impl Visit<'_> {
+    /// Reads it. None: it is gone meanwhile.
+    pub(crate) fn hashed(&self) -> Result<Option<Hashed>, ReachError> {
+        hashed(self.folder, Path::new(self.name))
+    }
+}
+
+/// Reads a file of a folder. None: there is none.
+pub(crate) fn hashed(folder: &Folder, name: &Path) -> Result<Option<Hashed>, ReachError> {
+    for last in 1..=TRIES {
+        let Some(found) = Found::open(folder, name)? else { return Ok(None) };
+        let began = now_ns();
+        let hash = files::hash_of(&found.file).map_err(FileError::of(name))?;
+        let after = folder.dir().symlink_metadata(name).ok().map(|found| Stamp::of(&found));
+        let stamp = found.stamp;
+        let same = after == Some(stamp);
+        if same || last == TRIES {
+            return Ok(Some(Hashed { hash, stamp, is_lasting: same && rests(&stamp, began) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a file had rested when it was read, so that a later change shows in its stamp.
+pub(crate) fn rests(stamp: &Stamp, read_ns: i64) -> bool {
+    read_ns.saturating_sub(stamp.modified_ns.max(stamp.changed_ns)) > SYNC_REST_NS
+}
+
+/// Visits each file below a folder, by its real path. Answers whether it saw all there is; None:
+/// there is no such folder.
+pub(crate) fn walk(
+    vault: &Folder,
+    root: &Path,
+    visit: &mut dyn FnMut(Visit<'_>) -> Result<(), ReachError>,
+) -> Result<Option<bool>, ReachError> {
+    let Some(folder) = files::walk(vault, root)? else { return Ok(None) };
+    let mut walk = Walk { root, ours: ours(vault), left: SYNC_FILES_MAX, whole: true, visit };
+    walk.folder(&folder, "", FOLDERS_DEEP_MAX)?;
+    Ok(Some(walk.whole))
+}
+
+struct Walk<'w> {
+    root: &'w Path,
+    ours: Option<(u64, u64)>,
+    left: usize,
+    whole: bool,
+    visit: &'w mut dyn FnMut(Visit<'_>) -> Result<(), ReachError>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Folder, path: &str, deep: usize) -> Result<(), ReachError> {
+        let Ok(entries) = folder.dir().entries() else {
+            self.whole = false;
+            return Ok(());
+        };
+        for entry in entries {
+            let Ok(entry) = entry.map_err(|_| self.whole = false) else { break };
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let inside = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            // One that is gone meanwhile is found to be gone the next time.
+            let Ok(found) = entry.metadata() else { continue };
+            if is_left(&name, &Stamp::of(&found)) {
+                folder.remove(Path::new(&name))?;
+                continue;
+            }
+            let odd = is_hidden(&name) || name.chars().any(char::is_control);
+            if odd || judge(&self.root.join(&inside), Act::Write).is_err() {
+                continue;
+            }
+            if found.is_dir() {
+                match folder.entered(Path::new(&name)) {
+                    Ok(Some(within)) if within.id() == self.ours => {}
+                    Ok(Some(within)) if deep > 0 => self.folder(&within, &inside, deep - 1)?,
+                    Ok(None) => {}
+                    Ok(Some(_)) | Err(_) => self.whole = false,
+                }
+            } else if found.is_file() {
+                if self.left == 0 {
+                    return Err(FileError::TooMany.into());
+                }
+                self.left -= 1;
+                let stamp = Stamp::of(&found);
+                (self.visit)(Visit { folder, name: &name, path: &inside, stamp })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is what a server left that was killed while it wrote.
+fn is_left(name: &str, stamp: &Stamp) -> bool {
+    let ours = is_unfinished(name)
+        && name.len() == ".".len() + 32 + ".parachute".len()
+        && name.bytes().skip(1).take(32).all(|byte| byte.is_ascii_hexdigit());
+    ours && now_ns().saturating_sub(stamp.changed_ns) / 1_000_000_000 > UNFINISHED_SECONDS_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn trap_t_82_dots_within_a_name_lead_nowhere_and_dots_alone_are_refused() {
+        for path in ["a..b.md", "a/b..c/d.md", "...x".trim_start_matches('.'), ".agents/x.md"] {
+            assert_eq!(lawful(path), Ok(PathBuf::from(path)), "{path}");
+        }
+        assert_eq!(lawful("./a//b/./c"), Ok(PathBuf::from("a/b/c")));
+        for path in ["..", "../a", "a/../b", "/a", ".x", "a/.versions/b", "a\nb", "..a", ".Agents"]
+        {
+            assert!(lawful(path).is_err(), "{path}");
+        }
+        assert!(lawful(&"x".repeat(256)).is_err() && lawful(&"x/".repeat(3000)).is_err());
+    }
+
+    #[test]
+    fn a_walk_sees_what_is_open_and_follows_no_link() {
+        let top = tempfile::tempdir().expect("a folder");
+        for path in ["a.md", "b/c.md", ".agents/d.md", ".x/e.md", "b/.f.md", ".parachute/g.md"] {
+            let path = top.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, "x").expect("written");
+        }
+        std::os::unix::fs::symlink("a.md", top.path().join("l.md")).expect("linked");
+        std::os::unix::fs::symlink("b", top.path().join("l")).expect("linked");
+        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let mut seen = Vec::new();
+        let mut visit = |visit: Visit<'_>| {
+            seen.push(visit.path.to_owned());
+            let hashed = visit.hashed()?.expect("there");
+            assert_eq!(hashed.hash, files::hash(b"x"));
+            assert!(!hashed.is_lasting, "it was written just now");
+            Ok(())
+        };
+        assert_eq!(walk(&vault, Path::new(""), &mut visit).expect("walked"), Some(true));
+        seen.sort();
+        assert_eq!(seen, [".agents/d.md", "a.md", "b/c.md"]);
+    }
+
+    #[test]
+    fn a_stamp_counts_only_if_the_file_had_rested() {
+        let stamp = Stamp { size: 1, inode: 1, modified_ns: 0, changed_ns: 5_000_000_000 };
+        assert!(!rests(&stamp, 5_000_000_000) && !rests(&stamp, 8_000_000_000));
+        assert!(rests(&stamp, 8_000_000_001));
+        let ahead = Stamp { modified_ns: i64::MAX, ..stamp };
+        assert!(!rests(&ahead, 9_000_000_000));
+    }
+}
