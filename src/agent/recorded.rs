@@ -1,11 +1,12 @@
 //! Tests: conversations that the real CLI had, line by line through the session, and what a
 //! client would have seen. The recordings are in tests/golden/claude.
 
-use crate::claude::lines;
+use crate::ask::answered;
+use crate::claude::lines::{self, Ended};
 use crate::log::Log;
 use crate::session::{Place, Session};
 use crate::turn::Turn;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
@@ -232,4 +233,68 @@ fn what_a_turn_spent_is_told_however_it_ended() {
     // Killed: it told no cost.
     assert_eq!(spent("sigterm-mid-turn"), [(2838, 1, false)]);
     assert_eq!(spent("error-500-exhausted"), [(0, 0, true)]);
+}
+
+#[test]
+fn two_questions_at_once_trap_54() {
+    let mut replay = Replay::new();
+    replay.begin("u");
+    for call in ["toolu_1", "toolu_2"] {
+        let input = json!({ "questions": [{ "question": "Which?", "options": [] }] });
+        let request = json!({ "subtype": "can_use_tool", "tool_name": "AskUserQuestion",
+            "input": input, "tool_use_id": call });
+        let id = format!("request of {call}");
+        let line = json!({ "type": "control_request", "request_id": id, "request": request });
+        replay.session.lines(line.to_string().as_bytes());
+    }
+    let asked: Vec<String> = replay
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            ChatEvent::UserQuestion { request_id, .. } => Some(request_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, ["s-q-toolu_1", "s-q-toolu_2"]);
+    let asks = &mut replay.session.asks;
+    assert!(asks.take("s-q-toolu_3", true).is_none());
+    // The second first: each answer goes to the call that it is about, and once.
+    for (id, call, fruit) in [(&asked[1], "toolu_2", "Plum"), (&asked[0], "toolu_1", "Pear")] {
+        let ask = asks.take(id, true).expect("it waits");
+        let answers = Map::from_iter([("Which?".to_owned(), json!(fruit))]);
+        let told: Value = serde_json::from_slice(&answered(&ask, &answers)).expect("JSON");
+        assert_eq!(told["response"]["request_id"], format!("request of {call}"));
+        let input = &told["response"]["response"]["updatedInput"];
+        assert_eq!(input["answers"]["Which?"], fruit, "{told}");
+        assert!(asks.take(id, true).is_none());
+    }
+}
+
+#[test]
+fn digits_name_no_error_trap_46() {
+    let turn = Turn::new(1, request("u"));
+    let code = |status: Option<u64>, said: &str| {
+        let (subtype, text) = ("error_during_execution".into(), said.to_owned());
+        turn.error(&Ended { is_error: true, subtype, text, status, ..Ended::default() }).code
+    };
+    for said in [
+        "3500 tokens, 402 of them new, in 5001 ms",
+        "the page said 401 Unauthorized",
+        "the session's token was not found",
+        "a rate limit of 429 knots",
+        "the mcp tool's transcript failed: 503 lines, a timeout in the network of pipes",
+    ] {
+        assert_eq!(code(None, said), "unknown_error", "{said}");
+    }
+    for (status, said, expected) in [
+        (401, "session 500: no such token", "invalid_api_key"),
+        (402, "401 sessions", "billing_error"),
+        (429, "500 unauthorized", "rate_limited"),
+        (500, "a payment of 402", "service_error"),
+        (529, "429, 401, 500", "service_unavailable"),
+        (400, "session 401 not found", "unknown_error"),
+        (400, "prompt is too long: 5000 tokens", "context_exceeded"),
+    ] {
+        assert_eq!(code(Some(status), said), expected, "{status}: {said}");
+    }
 }
