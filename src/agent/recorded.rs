@@ -125,6 +125,7 @@ fn request(uuid: &str) -> TurnRequest {
             credential: None,
             plugins: Vec::new(),
             agents: Default::default(),
+            tools: None,
             mcp_config: None,
             directory_trusted: false,
             container: None,
@@ -272,7 +273,7 @@ fn two_questions_at_once_trap_54() {
 
 #[test]
 fn digits_name_no_error_trap_46() {
-    let turn = Turn::new(1, request("u"));
+    let turn = Turn::new(1, request("u"), None);
     let code = |status: Option<u64>, said: &str| {
         let (subtype, text) = ("error_during_execution".into(), said.to_owned());
         turn.error(&Ended { is_error: true, subtype, text, status, ..Ended::default() }).code
