@@ -56,6 +56,9 @@ pub struct ClaudeSetup {
     pub plugins: Vec<String>,
     /// Subagents by name, as the CLI takes them.
     pub agents: Map<String, Value>,
+    /// The only tools that it may use: names, or `mcp__server` for all of a server's; null: all.
+    #[serde(default)]
+    pub tools: Option<Vec<String>>,
     /// MCP servers, as a file of them for the CLI; there may be secrets among them.
     #[serde(serialize_with = "secret::reveal_if_any")]
     #[schemars(with = "Option<String>")]

@@ -275,6 +275,30 @@ async fn ten_thousand_names_of_mcp_servers() {
     in_path(home(), 0x5eed_0018, &doors).await;
 }
 
+#[tokio::test]
+async fn ten_thousand_names_of_modules_entries_and_daily_agents() {
+    let home = home();
+    crate::contexts::write(
+        &home,
+        &[
+            (".modules/real/manifest.yaml", "name: Real One"),
+            ("Daily/entries/real.md", "real"),
+            ("Daily/.agents/Real One.md", "real"),
+        ],
+    );
+    link(&home, "../../secret.md", "vault/Daily/entries/out.md");
+    link(&home, "../../secret.md", "vault/Daily/.agents/out.md");
+    let doors = [
+        (Method::POST, "/api/modules/NAME/approve"),
+        (Method::GET, "/api/daily/entries/NAME"),
+        (Method::GET, "/api/modules/daily/agents/NAME"),
+        (Method::GET, "/api/modules/daily/agents/NAME/transcript"),
+        (Method::POST, "/api/modules/daily/agents/NAME/reset"),
+        (Method::GET, "/api/modules/daily/agents/status?date=NAME"),
+    ];
+    in_path(home, 0x5eed_0019, &doors).await;
+}
+
 /// All names as something new: what is made is made in its folder, and is then deleted again.
 async fn as_new(seed: u64, doors: &[(&str, &str, Made)]) {
     let home = home();

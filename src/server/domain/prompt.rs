@@ -2,6 +2,7 @@
 //! turns and for the preview (contract-core §5.2). Which session, which agent and which contexts
 //! they are is found out elsewhere.
 
+use super::modules;
 use super::place::Place;
 use crate::limits::{
     CONTEXT_FOLDERS_CHARS_MAX, CONTEXT_NOTES_CHARS_MAX, CONTEXTS_MAX, PROMPT_FILE_CHARS_MAX,
@@ -124,9 +125,7 @@ impl Making<'_> {
 
     /// What the owner wrote for chats of this module (trap 61).
     fn module(&mut self, module: &str) {
-        let Some(folder) = ModuleFolder::of(module) else { return };
-        let path = folder.prompt_path();
-        let Some(First { text: Some(text), .. }) = self.first(Path::new(&path)) else { return };
+        let Some((path, text)) = self.module_text(module) else { return };
         let metadata = &mut self.out.metadata;
         if metadata.prompt_source_path.is_none() {
             metadata.prompt_source_path = Some(path);
@@ -135,6 +134,15 @@ impl Making<'_> {
             metadata.context_tokens += tokens(&text);
         }
         self.parts.push(text);
+    }
+
+    fn module_text(&mut self, module: &str) -> Option<(String, String)> {
+        let Some(folder) = ModuleFolder::of(module) else {
+            // One that others made is told if it was approved as it is.
+            return modules::all::prompt(self.vault, module);
+        };
+        let path = folder.prompt_path();
+        Some((path.clone(), self.first(Path::new(&path))?.text?))
     }
 
     fn working_directory(&mut self, place: &Place, cli_tells: bool) {

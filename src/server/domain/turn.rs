@@ -2,6 +2,7 @@
 //! become one `TurnRequest`. What may not run is refused in the stream's own words; nothing is
 //! written here.
 
+use super::daily;
 use super::place::{self, Place};
 use super::prompt::{self, Ask, Prompt};
 use super::refusal::{domain_error, plain_error, warning};
@@ -88,6 +89,7 @@ impl Domain {
             credential: self.credential().await,
             plugins: set.plugins,
             agents: set.agents,
+            tools: daily::tools_of(row),
             mcp_config: set.mcp_config,
             directory_trusted: standing == Standing::Trusted,
             container: (trust == Trust::Sandboxed)
@@ -138,7 +140,10 @@ impl Domain {
         let asked = asked.or_else(|| row?.working_directory.as_deref());
         let place = place::place(self.vault(), asked);
         found.transcript = self.resumable(found.id.as_str(), trust).await?;
-        let set = self.working_set(space.workspace.as_ref(), trust).await;
+        let set = match daily::tools_of(found.row.as_ref()) {
+            Some(tools) => self.bound_set(&daily::servers(&tools), trust).await,
+            None => self.working_set(space.workspace.as_ref(), trust).await,
+        };
         let standing = self.standing(&place.directory).await;
         let continued = self.continued(&found, body).await?;
         let (resume, prior) = self.resume(&found, body, continued.as_deref()).await;

@@ -21,7 +21,7 @@ impl Domain {
         if let Some(name) = metadata.keys().find(|name| OWN.contains(&name.as_str())) {
             return Err(DomainError::Bad(format!("metadata cannot have the field `{name}`")));
         }
-        let suggestions: Vec<BrainSuggestion> = Vec::new();
+        let suggestions = self.suggestions(&new.content).await;
         let at = Timestamp::now();
         let entry = Making { at, content: new.content, metadata, suggestions: suggestions.clone() };
         entry.check()?;

@@ -53,8 +53,7 @@ pub(crate) fn all(vault: &Folder) -> Result<Vec<Found>, FileError> {
     let read = names.into_iter().filter_map(|(name, is_folder)| {
         let folder = name.to_str().filter(|name| Name::parse(name).is_some());
         let module = match (folder, is_folder) {
-            // Hidden ones, such as what other programs leave behind, are nobody's module.
-            (None, _) if name.to_string_lossy().starts_with(['.', '_']) => return None,
+            _ if is_nobodys(&name.to_string_lossy()) => return None,
             (None, _) => Err(format!("its folder cannot be called so: {}", Name::RULE)),
             (Some(_), false) => Err("it is a link, and links to modules are not followed".into()),
             (Some(folder), true) => read(vault, folder, &mut room),
@@ -63,6 +62,11 @@ pub(crate) fn all(vault: &Folder) -> Result<Vec<Found>, FileError> {
         Some(Found { folder: shown, module })
     });
     Ok(read.collect())
+}
+
+/// What other programs leave behind.
+fn is_nobodys(folder: &str) -> bool {
+    folder.starts_with('.') || folder.starts_with("__")
 }
 
 /// The prompt of a module of this folder.
