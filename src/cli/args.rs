@@ -5,8 +5,8 @@ mod kept;
 mod machine;
 
 pub(crate) use kept::{
-    AgentAct, KeptAct, KindArgs, McpAct, NewMcpArgs, NewSkillArgs, NewWorkspaceArgs, One,
-    PluginAct, SandboxAct, SkillAct, TrustArgs, WorkspaceAct,
+    AgentAct, KeptAct, KindArgs, McpAct, ModuleAct, NewMcpArgs, NewSkillArgs, NewWorkspaceArgs,
+    One, PluginAct, SandboxAct, SkillAct, TrustArgs, WorkspaceAct,
 };
 pub(crate) use machine::{
     LogsArgs, MigrateArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// List, show, archive and delete sessions
     Sessions(SessionsArgs),
+    /// Find notes of the vault by what they say
+    Search(SearchArgs),
     /// Say how everything is: the server, its units, its agents
     Status(Json),
     /// Show what the programs logged, and follow it
@@ -81,6 +83,11 @@ pub(crate) enum Command {
     /// List, show, put down, try and remove MCP servers
     #[command(arg_required_else_help = true)]
     Mcp(KindArgs<McpAct>),
+    /// List, approve and try modules
+    #[command(arg_required_else_help = true)]
+    Module(KindArgs<ModuleAct>),
+    /// Make sessions of what Claude or ChatGPT exported
+    Import(ImportArgs),
     /// Build the image of sandboxed agents, and say how it is
     #[command(subcommand, arg_required_else_help = true)]
     Sandbox(SandboxAct),
@@ -135,6 +142,32 @@ pub(crate) struct ChatArgs {
     pub(crate) json: bool,
 }
 
+/// `search`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Words that all have to be there; "several words" in this order; begin* of a word
+    #[arg(required = true)]
+    pub(crate) query: Vec<String>,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Only notes with this tag, or one below it
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+    /// Only notes in this folder of the vault
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<String>,
+    /// Only notes changed since then, such as 2026-01-31
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only notes under Brain/entities, and there also by parts of words
+    #[arg(long)]
+    pub(crate) entities: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
 /// How far an agent asks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Mode {
@@ -154,6 +187,20 @@ impl From<Mode> for PermissionMode {
             Mode::Plan => PermissionMode::Plan,
         }
     }
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// An export: conversations.json, or the .zip with it
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Put the sessions away at once
+    #[arg(long)]
+    pub(crate) archived: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `sessions`. Options of the list beside an act are refused by whoever acts: clap would refuse

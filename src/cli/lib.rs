@@ -11,6 +11,7 @@ mod config;
 mod fail;
 mod feed;
 mod given;
+mod import;
 mod install;
 mod kept;
 mod keys;
@@ -18,9 +19,12 @@ mod logs;
 mod manager;
 mod migrate;
 mod models;
+mod module;
 mod place;
 mod reach;
 mod sandbox;
+mod sent;
+mod search;
 mod service;
 mod sessions;
 mod sse;
@@ -71,6 +75,7 @@ fn obey(line: &Line) -> Result<u8, Fail> {
     match &line.command {
         Command::Chat(args) => drive(chat::run(reach::server(common)?.0, args, verbose)),
         Command::Sessions(args) => drive(sessions::run(reach::server(common)?.0, args)),
+        Command::Search(args) => drive(search::run(reach::server(common)?.0, args)),
         Command::Status(args) => {
             let (server, supervisor) = (reach::server(common)?, reach::supervisor(common)?);
             drive(status::run(status::Asked { server, supervisor }, *args, verbose))
@@ -82,6 +87,8 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         Command::Skill(args) => drive(kept::skills::run(reach::server(common)?.0, args)),
         Command::Plugin(args) => drive(kept::plugins::run(reach::server(common)?.0, args)),
         Command::Mcp(args) => drive(kept::mcps::run(reach::server(common)?.0, args)),
+        Command::Module(args) => drive(module::run(reach::server(common)?.0, args)),
+        Command::Import(args) => drive(import::run(reach::server(common)?.0, args)),
         Command::Sandbox(act) => drive(sandbox::run(reach::server(common)?.0, *act)),
         Command::Trust(args) => drive(trust::run(reach::server(common)?.0, args)),
         Command::Migrate(args) => drive(migrate::run(common, args)),

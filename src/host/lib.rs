@@ -84,12 +84,23 @@ pub(crate) trait Machine {
     /// See [`confine::available`].
     fn can_confine() -> Result<(), ConfineError>;
 
+    /// See [`low_priority`].
+    fn low_priority() -> io::Result<()>;
+
     /// Whether standard error leads to the system's own log.
     fn journal_behind_stderr() -> bool;
 
     /// If it does, sends what is traced from now on there, as `program`. False: nothing was set
     /// up, and the caller writes to standard error.
     fn trace_to_journal(program: &str, heard: &Targets) -> bool;
+}
+
+/// From now on the calling thread works behind everything else the machine has to do. That it
+/// cannot is worth a line in the log, and no more.
+pub fn low_priority() {
+    if let Err(error) = Native::low_priority() {
+        tracing::debug!(%error, "a thread keeps its priority");
+    }
 }
 
 /// A variable of our own environment, if it is set and not empty.

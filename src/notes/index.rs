@@ -4,7 +4,7 @@
 use crate::follow::Follower;
 use crate::limits::{CHANGED_MAX, RELOAD_WAIT};
 use crate::readers::Readers;
-use crate::search::{self, Counted, Found, Scope, Wanted};
+use crate::search::{self, Counted, Found, Named, Scope, Wanted};
 use crate::store::{IndexError, is_broken};
 use crate::watch::Heard;
 use rusqlite::Connection;
@@ -152,6 +152,14 @@ impl Index {
     /// As [`search`](Index::search).
     pub fn of_name(&self, name: &str) -> Result<Answer<Option<String>>, IndexError> {
         self.ask(|sql| search::of_name(sql, name))
+    }
+
+    /// Which of these terms are names of entities, case aside; each entity once.
+    ///
+    /// # Errors
+    /// As [`search`](Index::search).
+    pub fn named(&self, terms: &[String]) -> Result<Answer<Vec<Named>>, IndexError> {
+        self.ask(|sql| search::named(sql, terms))
     }
 
     /// The notes that link to the note at this path below the vault.

@@ -26,6 +26,6 @@ pub(crate) use index::Shared;
 pub use index::{Answer, Census, Index};
 pub use limits::FOUND_MAX;
 pub use note::Note;
-pub use search::{Counted, Found, Hit, Scope, Wanted};
+pub use search::{Counted, Found, Hit, Named, Scope, Wanted};
 pub use store::IndexError;
 pub use warning::Warning;

@@ -5,6 +5,7 @@ use crate::front::{self, by_lines, divide, fields, plain};
 use crate::limits::{
     ALIASES_MAX, FRONT_BYTES_MAX, ID_BYTES_MAX, NAME_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX,
 };
+use crate::store::ENTITIES;
 use crate::{Warning, links};
 use serde_yaml::{Mapping, Value};
 use std::borrow::Cow;
@@ -72,6 +73,18 @@ impl Note {
             fields,
             warnings,
         }
+    }
+}
+
+impl Note {
+    /// Its id where it lies at this path: its own, else the path without its ending, an entity's
+    /// from the folder of the entities on.
+    #[must_use]
+    pub fn id_at<'n>(&'n self, path: &'n str) -> &'n str {
+        let within = path.strip_prefix(ENTITIES).and_then(|rest| rest.strip_prefix('/'));
+        let path = within.unwrap_or(path);
+        let plain = path.len().checked_sub(".md".len()).and_then(|end| path.get(..end));
+        self.para_id.as_deref().unwrap_or(plain.unwrap_or(path))
     }
 }
 

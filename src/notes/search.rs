@@ -69,6 +69,9 @@ pub struct Found {
 /// A tag, and how many notes have it.
 pub type Counted = (String, usize);
 
+/// A term, and the id and the name of the entity that it names.
+pub type Named = (String, String, String);
+
 const COLUMNS: &str = "n.para_id, n.name, n.tags, n.path, n.modified";
 
 /// Searches.
@@ -259,6 +262,26 @@ pub(crate) fn of_name(sql: &Connection, name: &str) -> rusqlite::Result<Option<S
         "SELECT path FROM notes WHERE name_key = ?1 AND is_entity = 1 ORDER BY path LIMIT 1",
     )?;
     asked.query_row([name.trim().to_lowercase()], |row| row.get(0)).optional()
+}
+
+/// Which of these terms are names of entities: the term, the id, the name.
+pub(crate) fn named(sql: &Connection, terms: &[String]) -> rusqlite::Result<Vec<Named>> {
+    let mut asked = sql.prepare_cached(
+        "SELECT para_id, name FROM notes WHERE name_key = ?1 AND is_entity = 1
+         ORDER BY path LIMIT 1",
+    )?;
+    let mut found: Vec<Named> = Vec::new();
+    for term in terms {
+        let row = asked.query_row([term.trim().to_lowercase()], |row| {
+            Ok((term.clone(), unspaced(row.get(0)?), unspaced(row.get(1)?)))
+        });
+        if let Some(row) = row.optional()?
+            && found.iter().all(|known| known.1 != row.1)
+        {
+            found.push(row);
+        }
+    }
+    Ok(found)
 }
 
 /// The notes that link to the one at this path, and whether there are more.

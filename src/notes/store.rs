@@ -171,10 +171,8 @@ impl Store {
             self.remove(kept.id)?;
         }
         self.begin(note.body.len())?;
-        let own_folder = path.strip_prefix(ENTITIES).and_then(|rest| rest.strip_prefix('/'));
-        let plain_id = own_folder.unwrap_or(&path);
-        let plain_id = &plain_id[..plain_id.len().saturating_sub(".md".len())];
-        let para_id = note.para_id.as_deref().unwrap_or(plain_id);
+        let is_entity = Path::new(&path).starts_with(ENTITIES);
+        let para_id = note.id_at(&path);
         let warnings: Vec<String> = note.warnings.iter().map(ToString::to_string).collect();
         let mut other = None;
         if note.para_id.is_some() {
@@ -195,7 +193,7 @@ impl Store {
                 stat.modified,
                 stat.size,
                 stat.inode,
-                own_folder.is_some(),
+                is_entity,
                 spaced(para_id),
                 spaced(&note.name),
                 note.name.trim().to_lowercase(),

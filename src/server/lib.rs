@@ -164,6 +164,7 @@ async fn run(read: Read) -> Result<(), StartError> {
     let leaves = inherited && !idle.is_zero();
     let rounds = tokio::spawn(rounds(app, leaves.then_some(idle), adopted, stop.clone()));
     host::notify::ready();
+    domain.brain.begin();
     host::notify::status(&status(&told, domain.problem()));
     stop.cancelled().await;
     host::notify::stopping();
@@ -193,6 +194,7 @@ pub fn service(
     let loaded = settings::load(&sources);
     let keys = Arc::new(load_keys(&loaded));
     let domain = build(loaded, sources, keys, dirs, &stop).map_err(std::io::Error::other)?;
+    domain.brain.begin();
     Ok(answering(domain, dirs, Vec::new(), stop))
 }
 
@@ -351,6 +353,7 @@ async fn flush_keys(keys: &Arc<Keys>, last: bool) {
 
 async fn close(domain: &Domain, own_socket: Option<PathBuf>) {
     flush_keys(&domain.keys, true).await;
+    domain.brain.close().await;
     if let Some(store) = domain.open_store() {
         store.close().await;
     }

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod auth;
+pub mod brain;
 pub mod capability;
 pub mod chat;
 pub mod claude_code;

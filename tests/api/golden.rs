@@ -186,7 +186,9 @@ async fn each_recorded_answer_is_ours_but_for_what_is_meant() {
     turns(&mut replay).await;
     capabilities(&mut replay).await;
     mcps(&mut replay).await;
+    files(&mut replay).await;
     workspaces(&mut replay).await;
+    cli_sessions(&mut replay).await;
     overseer(&mut replay).await;
     let files = std::fs::read_dir(folder().join("predecessor")).expect("a folder").flatten();
     for file in files {
@@ -360,6 +362,26 @@ async fn mcps(replay: &mut Replay) {
     replay.all(&names, (&home, &server.local())).await;
 }
 
+async fn files(replay: &mut Replay) {
+    let home = Home::new();
+    for folder in ["Chat", "Daily"] {
+        std::fs::create_dir_all(home.vault().join(folder)).expect("a folder");
+    }
+    let server = home.server().await;
+    let names = [
+        "write",
+        "write_outside",
+        "read",
+        "read_404",
+        "read_outside",
+        "ls",
+        "ls_404",
+        "ls_hidden",
+        "sync_manifest",
+    ];
+    replay.all(&names, (&home, &server.local())).await;
+}
+
 async fn workspaces(replay: &mut Replay) {
     let home = Home::new();
     let server = home.server().await;
@@ -390,6 +412,38 @@ async fn workspaces(replay: &mut Replay) {
     home.env.remove("ANTHROPIC_API_KEY");
     let server = home.server().await;
     replay.all(&["models_no_key", "usage"], (&home, &server.local())).await;
+}
+
+async fn cli_sessions(replay: &mut Replay) {
+    let home = Home::new();
+    past::leave_in(&home);
+    // Where the predecessor's own home had it.
+    let vault = home.vault().canonicalize().expect("there");
+    let folder = vault.to_str().expect("text").replace('/', "-");
+    let projects = home.path("h/.claude/projects");
+    std::fs::rename(projects.join("-vault"), projects.join(folder)).expect("moved");
+    let server = home.server().await;
+    let local = server.local();
+    let say = async |message: &str, session: Option<&str>| {
+        let body = json!({ "message": message, "sessionId": session });
+        local.chat("", &body).await.whole().await.session()
+    };
+    let first = say("First session\nsecond line @@{\"n\":3,\"mode\":\"cumulative\"}@@", None).await;
+    say("again @@{\"n\":1}@@", Some(&first)).await;
+    for message in [
+        "two blocks @@{\"n\":3}@@",
+        "auto @@{\"n\":5,\"mode\":\"auto\"}@@",
+        "stream @@{\"n\":3,\"mode\":\"stream\"}@@",
+        "tools @@{\"n\":2,\"tools\":2}@@",
+        "fails @@{\"n\":2,\"fail\":\"exit1\"}@@",
+        "fails @@{\"n\":2,\"fail\":\"error_result\"}@@",
+        "fails @@{\"n\":2,\"fail\":\"garbage\"}@@",
+        "who @@{\"n\":1}@@",
+        "x @@{\"n\":1}@@",
+    ] {
+        say(message, None).await;
+    }
+    replay.all(&["claude_code_projects", "claude_code_recent"], (&home, &local)).await;
 }
 
 async fn overseer(replay: &mut Replay) {

@@ -103,6 +103,14 @@ impl Machine for Systemd {
         confine::available()
     }
 
+    fn low_priority() -> io::Result<()> {
+        /// Half way down.
+        const NICE: i32 = 10;
+        // Of this thread alone (setpriority(2): the kernel does not do as POSIX says).
+        rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)?;
+        Ok(())
+    }
+
     fn journal_behind_stderr() -> bool {
         journal::behind_stderr()
     }

@@ -83,6 +83,14 @@ impl Machine for Launchd {
         std::fs::metadata(SANDBOX_EXEC).map(drop).map_err(failed)
     }
 
+    fn low_priority() -> io::Result<()> {
+        // SAFETY: setpriority(2) reads nothing of ours; 0 is the calling thread.
+        #[allow(unsafe_code, reason = "only C knows threads in the background")]
+        let done =
+            unsafe { libc::setpriority(libc::PRIO_DARWIN_THREAD, 0, libc::PRIO_DARWIN_BG) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
     fn journal_behind_stderr() -> bool {
         false
     }

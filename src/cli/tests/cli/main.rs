@@ -11,11 +11,14 @@
 mod chat;
 mod commands;
 mod files;
+mod import;
 mod install;
 mod kept;
 mod logs;
+mod module;
 mod run;
 mod sandbox;
+mod search;
 mod stub;
 mod supervisor;
 mod terminal;
