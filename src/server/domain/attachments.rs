@@ -120,7 +120,8 @@ fn put(vault: &Folder, name: &str, data: &[u8]) -> Result<String, FileError> {
     for number in 1..SAME_NAME_MAX {
         let again = if number == 1 { String::new() } else { format!("-{number}") };
         let file = format!("{time}_{stem}{again}{ending}");
-        match assets.create(Path::new(&file), data) {
+        // Not bounded as texts of the vault are: how large it may be was judged before.
+        match assets.create_as(Path::new(&file), data, 0o600) {
             Ok(()) => return Ok(format!("{folder}/{file}")),
             Err(FileError::Taken(_)) => {}
             Err(error) => return Err(error),
