@@ -342,7 +342,9 @@ mod tests {
         }
 
         #[test]
-        fn marks_of_all_kinds_never_panic(text in "([#>*`~<\\[\\](/!.:)]|hi|http://|\\PC|\n| ){0,60}") {
+        fn marks_of_all_kinds_never_panic(
+            text in "([#>*`~<\\[\\](/!.:)]|hi|http://|\\PC|\n| ){0,60}",
+        ) {
             let _ = of_exchange(&text, &text);
         }
 

@@ -1,6 +1,7 @@
 //! What a result of the CLI that is an error means for a person: one of our codes and a sentence
 //! that says what to do (contract-core §2.9). The CLI's own names count first, then the vendor's
-//! status, then words. What the CLI does not say is `unknown`; nothing is guessed from a turn's text.
+//! status, then words. What the CLI does not say is `unknown`; nothing is guessed from what a turn
+//! said.
 
 use crate::claude::lines::Ended;
 use crate::turn::{Turn, session_of};
