@@ -3,6 +3,7 @@
 //! that.
 
 use crate::dart::{Field, faults, unguarded};
+use crate::imports_types as i;
 use crate::past::{self, FIRST, SECOND};
 use crate::plugins::Repository;
 use crate::tables as t;
@@ -118,6 +119,16 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("GET", "/api/models", t::MODELS),
     ("GET", "/api/usage", c::USAGE),
     ("GET", "/api/capabilities", c::EVERYTHING),
+    ("POST", "/api/import", i::IMPORTED),
+    ("POST", "/api/import/file", i::IMPORTED),
+    ("POST", "/api/import/path", i::IMPORTED),
+    ("POST", "/api/import/sync", i::SYNCED),
+    ("GET", "/api/import/contexts", i::NOTES),
+    ("GET", "/api/claude-code/recent", i::CLI_SESSIONS),
+    ("GET", "/api/claude-code/projects", i::CLI_PROJECTS),
+    ("GET", "/api/claude-code/sessions", i::CLI_SESSIONS),
+    ("GET", "/api/claude-code/sessions/{session_id}", i::CLI_SESSION),
+    ("POST", "/api/claude-code/adopt/{session_id}", i::ADOPTED),
     ("GET", "/api/hooks", c::HOOKS),
     ("GET", "/api/hooks/errors", c::HOOK_ERRORS),
     // What the supervisor answers is judged below.
