@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 const NAMES: usize = 10_000;
 
 /// What no answer may have in it.
-const CANARY: &str = "canary-that-nobody-may-hear";
+pub(crate) const CANARY: &str = "canary-that-nobody-may-hear";
 
 /// What names are made of.
 const PARTS: [&str; 56] = [
@@ -81,7 +81,7 @@ const PARTS: [&str; 56] = [
     "plugins",
 ];
 
-fn names(seed: u64) -> Vec<String> {
+pub(crate) fn names(seed: u64) -> Vec<String> {
     let mut rng = Rng::new(seed);
     let mut name = || {
         let mut name = String::new();
@@ -100,7 +100,7 @@ fn names(seed: u64) -> Vec<String> {
 }
 
 /// A name as one part of a path.
-fn encoded(name: &str) -> String {
+pub(crate) fn encoded(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {
         match byte {
@@ -112,7 +112,7 @@ fn encoded(name: &str) -> String {
 }
 
 /// A vault with something in every place, secrets beside them, and links that lead there.
-fn home() -> Home {
+pub(crate) fn home() -> Home {
     let home = Home::new();
     let put = |path: &str, text: &str| {
         let path = home.path(path);
@@ -171,7 +171,7 @@ const ROOTS: [&str; 3] =
     ["vault/.skills/", "vault/.parachute/agents/", "vault/.parachute/plugins/"];
 
 /// Everything of a home that no door may change, and what is in its own folders by name.
-fn others(home: &Home) -> BTreeMap<String, String> {
+pub(crate) fn others(home: &Home) -> BTreeMap<String, String> {
     let ours = |name: &str| {
         let state = ["s/", "r/", "server.log", "vault/Chat"].iter().any(|s| name.starts_with(s));
         state || ROOTS.iter().any(|root| name.starts_with(root))
@@ -180,12 +180,12 @@ fn others(home: &Home) -> BTreeMap<String, String> {
 }
 
 /// One connection for many requests.
-struct Line {
+pub(crate) struct Line {
     send: SendRequest<Full<bytes::Bytes>>,
 }
 
 impl Line {
-    async fn to(server: &Server) -> Line {
+    pub(crate) async fn to(server: &Server) -> Line {
         let stream = TokioIo::new(TcpStream::connect(server.address()).await.expect("connected"));
         let handshake = hyper::client::conn::http1::handshake(stream).await;
         let (send, talk) = handshake.expect("a connection");
@@ -194,7 +194,7 @@ impl Line {
     }
 
     /// Asks, and has the answer judged. True: it was done.
-    async fn ask(&mut self, method: &Method, path: &str, body: Option<(&str, Vec<u8>)>) -> bool {
+    pub(crate) async fn ask(&mut self, method: &Method, path: &str, body: Option<(&str, Vec<u8>)>) -> bool {
         let request = Request::builder().method(method).uri(path).header("host", "localhost:3333");
         let request = match &body {
             Some((kind, _)) => request.header("content-type", *kind),
@@ -281,7 +281,7 @@ async fn ten_thousand_names_of_modules_entries_and_daily_agents() {
     crate::contexts::write(
         &home,
         &[
-            (".modules/real/manifest.yaml", "name: Real One"),
+            (".modules/Real One/manifest.yaml", "name: Real One"),
             ("Daily/entries/real.md", "real"),
             ("Daily/.agents/Real One.md", "real"),
         ],
@@ -323,7 +323,7 @@ async fn as_new(seed: u64, doors: &[(&str, &str, Made)]) {
 
 type Made = fn(&str) -> (&'static str, Vec<u8>);
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 fn form(name: &str, bytes: &[u8]) -> (&'static str, Vec<u8>) {
     let name = name.replace('"', "%22").replace(['\r', '\n'], "%0A");

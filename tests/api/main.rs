@@ -13,6 +13,7 @@ mod control;
 mod crash;
 mod daily;
 mod daily_agents;
+mod daily_definitions;
 mod dart;
 mod direct;
 mod disk;

@@ -8,6 +8,8 @@ use crate::past::{self, FIRST, SECOND};
 use crate::plugins::Repository;
 use crate::tables as t;
 use crate::tables_context as c;
+use crate::tables_daily as d;
+use crate::tables_files as f;
 use crate::tables_mcps as m;
 use crate::tables_migration;
 use http::Method;
@@ -110,6 +112,17 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("POST", "/api/contexts/session/{session_id}/add", c::SESSION_CONTEXTS),
     ("DELETE", "/api/contexts/session/{session_id}/remove", c::SESSION_CONTEXTS),
     ("GET", "/api/prompt/preview", c::PREVIEW),
+    ("GET", "/api/modules", d::MODULES),
+    ("POST", "/api/modules/{name}/approve", d::MODULE_APPROVED),
+    ("POST", "/api/daily/entries", d::ENTRY_MADE),
+    ("GET", "/api/daily/entries", d::ENTRIES),
+    ("GET", "/api/daily/entries/{id}", d::ENTRY),
+    ("GET", "/api/modules/daily/agents", d::AGENTS),
+    ("GET", "/api/modules/daily/agents/status", d::AGENT_DAYS),
+    ("GET", "/api/modules/daily/agents/{name}", d::AGENT),
+    ("POST", "/api/modules/daily/agents/{name}/run", d::AGENT_RUN),
+    ("POST", "/api/modules/daily/agents/{name}/reset", d::AGENT_RESET),
+    ("GET", "/api/modules/daily/agents/{name}/transcript", d::AGENT_TRANSCRIPT),
     ("GET", "/api/modules/{name}/prompt", c::MODULE_PROMPT),
     ("PUT", "/api/modules/{name}/prompt", c::MODULE_PROMPT_SET),
     ("GET", "/api/modules/{name}/stats", c::MODULE_STATS),
@@ -131,6 +144,15 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("POST", "/api/claude-code/adopt/{session_id}", i::ADOPTED),
     ("GET", "/api/hooks", c::HOOKS),
     ("GET", "/api/hooks/errors", c::HOOK_ERRORS),
+    ("GET", "/api/ls", f::LISTING),
+    ("GET", "/api/read", f::TEXT),
+    ("PUT", "/api/write", f::WRITTEN),
+    ("GET", "/api/sync/manifest", f::MANIFEST),
+    ("GET", "/api/sync/changes", f::CHANGES),
+    ("POST", "/api/sync/push", f::PUSHED),
+    ("POST", "/api/sync/pull", f::PULLED),
+    ("DELETE", "/api/sync/files", f::DELETED),
+    ("GET", "/api/sync/status", f::STATUS),
     // What the supervisor answers is judged below.
     ("GET", "/supervisor/{*path}", &[]),
     ("POST", "/supervisor/{*path}", &[]),

@@ -16,7 +16,7 @@ use super::{Domain, DomainError, keys};
 use crate::limits::{SYNC_DEVICE_BYTES_MAX, SYNC_PATHS_MAX};
 use crate::store::sync::{KnownFile, Mark, SyncStore};
 use crate::vault::Folder;
-use crate::vault::files::{Act, ReachError, Stamp, judge, real};
+use crate::vault::files::{Act, ReachError, Stamp, judge, leads_to, real};
 use crate::vault::sync::{Hashed, lawful};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,12 +179,16 @@ pub(super) fn unlinked(
     path: &Path,
 ) -> Result<Option<PathBuf>, ReachError> {
     let wanted = root.real.join(path);
-    match real(vault, &wanted, Act::Write)? {
-        Some(found) if found != wanted => {
-            Err(ReachError::Odd("links are not synchronised; this".into()))
+    for there in wanted.ancestors() {
+        match leads_to(vault, there, Act::Write)? {
+            Some(found) if found != there => {
+                return Err(ReachError::Odd("links are not synchronised; this".into()));
+            }
+            Some(found) => return Ok(Some(found).filter(|_| there == wanted)),
+            None => {}
         }
-        found => Ok(found),
     }
+    Ok(None)
 }
 
 /// The hash of what is there, read anew only if something changed since it was known.

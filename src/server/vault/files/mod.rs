@@ -125,8 +125,23 @@ pub(crate) fn from_vault(vault: &Path, path: &str) -> Result<PathBuf, ReachError
     Ok(path.to_owned())
 }
 
-/// Where a path really leads, if there is something.
+/// Where a path really leads, if there is something. Where there is nothing, the way to it must
+/// be open all the same: what is closed does not even tell what is not in it.
 pub(crate) fn real(vault: &Folder, path: &Path, act: Act) -> Result<Option<PathBuf>, ReachError> {
+    for there in path.ancestors() {
+        if let Some(found) = leads_to(vault, there, act)? {
+            return Ok(Some(found).filter(|_| there == path));
+        }
+    }
+    Ok(None)
+}
+
+/// The same of this very path.
+pub(crate) fn leads_to(
+    vault: &Folder,
+    path: &Path,
+    act: Act,
+) -> Result<Option<PathBuf>, ReachError> {
     let real = match vault.dir().canonicalize(Path::new(".").join(path)) {
         Ok(real) => real,
         Err(error) if absent(&error) => return Ok(None),
@@ -153,7 +168,7 @@ pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachEr
     judge(path, Act::Write)?;
     let odd = || ReachError::Odd(path.display().to_string());
     for there in path.ancestors() {
-        let Some(base) = real(vault, there, Act::Write)? else { continue };
+        let Some(base) = leads_to(vault, there, Act::Write)? else { continue };
         let rest = path.strip_prefix(there).map_err(|_| odd())?;
         let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
         let real = base.join(rest);

@@ -83,6 +83,8 @@ fn traps_19_t_8_and_t_9_nothing_outside_and_nothing_closed_is_reached() {
         "Sub/.parachute/x",
         "in/.token",
         "in",
+        "in/none",
+        "in/none/more",
         "token",
         "Sub/../in/.token",
         ".git/config",
