@@ -49,7 +49,7 @@ async fn until(caller: &Caller, query: &str, ids: &[&str]) {
 }
 
 #[tokio::test]
-async fn trap_88_every_note_is_found_whatever_its_front_matter_and_follows_its_file() {
+async fn trap_88_every_note_is_found_and_followed() {
     let home = Home::new();
     write(
         &home,
@@ -85,7 +85,7 @@ async fn trap_88_every_note_is_found_whatever_its_front_matter_and_follows_its_f
 }
 
 #[tokio::test]
-async fn trap_88_front_matter_changes_nothing_of_an_entity_that_is_not_its_own() {
+async fn trap_88_front_matter_overrides_nothing() {
     let home = Home::new();
     write(
         &home,

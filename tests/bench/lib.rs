@@ -5,10 +5,13 @@
 //! It tunes nothing: the settings are the defaults but for the number of agents that may live.
 
 mod bare;
+mod brain;
 mod load;
+mod notes;
 mod overseer;
 mod place;
 mod report;
+mod sandbox;
 mod turns;
 
 use load::{LOAD_TIME, cold_start, load, percentile};
@@ -21,7 +24,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use turns::{Heard, Speech, ask, ask_at, straight};
 
-const USAGE: &str = "usage: parachute-bench [--overseer] [--json]";
+const USAGE: &str = "usage: parachute-bench [--overseer | --sandbox | --brain] [--json]";
 const SESSIONS: u32 = 10_000;
 /// Rounds of load, and how long each lasts; the first of each is a warm-up and not counted.
 const LOADS: usize = 15;
@@ -44,8 +47,12 @@ pub fn main() -> ExitCode {
         ["--bare"] => runtime.block_on(bare::serve()).map(|()| String::new()),
         ["--json"] => runtime.block_on(measure()).and_then(as_json),
         [] => runtime.block_on(measure()).map(|report| report.table()),
+        ["--brain", "--json"] => runtime.block_on(brain::measure()).and_then(as_json),
+        ["--brain"] => runtime.block_on(brain::measure()).map(|report| report.table()),
         ["--overseer", "--json"] => runtime.block_on(overseer::measure()).and_then(as_json),
         ["--overseer"] => runtime.block_on(overseer::measure()).map(|report| report.table()),
+        ["--sandbox", "--json"] => runtime.block_on(sandbox::measure()).and_then(as_json),
+        ["--sandbox"] => runtime.block_on(sandbox::measure()).map(|report| report.table()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE)),
     });
     match ended {
