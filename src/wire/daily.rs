@@ -169,7 +169,7 @@ pub struct AgentDays {
 pub struct RunAgent {
     /// The day that it shall read, `YYYY-MM-DD`; null: yesterday.
     pub date: Option<String>,
-    /// Also if it has read that day before, or there is nothing to read.
+    /// Also if it has read that day before.
     pub force: bool,
 }
 

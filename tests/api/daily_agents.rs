@@ -7,26 +7,26 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-const AT: &str = "/api/modules/daily/agents";
-const DAY: &str = "2026-11-19";
+pub(crate) const AT: &str = "/api/modules/daily/agents";
+pub(crate) const DAY: &str = "2026-11-19";
 
 /// A home with the agent `poet`, and a journal in which stands what the scripted CLI shall do.
-fn home(plan: &str) -> Home {
+pub(crate) fn home(plan: &str) -> Home {
     let home = Home::new();
     journal(&home, plan);
     write(&home, &[("Daily/.agents/poet.md", "---\ndisplayName: The Poet\n---\nWrite a poem.")]);
     home
 }
 
-fn journal(home: &Home, plan: &str) {
+pub(crate) fn journal(home: &Home, plan: &str) {
     write(home, &[(&format!("Daily/journals/{DAY}.md"), &format!("We sailed. {plan}"))]);
 }
 
-async fn run(caller: &Caller, agent: &str, body: &Value) -> Answer {
+pub(crate) async fn run(caller: &Caller, agent: &str, body: &Value) -> Answer {
     caller.post(&format!("{AT}/{agent}/run"), body).await
 }
 
-async fn ran(caller: &Caller) -> Value {
+pub(crate) async fn ran(caller: &Caller) -> Value {
     let answer = run(caller, "poet", &json!({ "date": DAY, "force": true })).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     answer.json()
@@ -36,7 +36,7 @@ fn output(home: &Home) -> String {
     fs::read_to_string(home.vault().join("Daily/poet/2026-11-20.md")).unwrap_or_default()
 }
 
-fn state(home: &Home) -> Value {
+pub(crate) fn state(home: &Home) -> Value {
     let text = fs::read_to_string(home.vault().join("Daily/.poet/state.json")).expect("a state");
     serde_json::from_str(&text).expect("JSON")
 }
@@ -247,7 +247,8 @@ async fn traps_t63_and_t67_a_day_is_told_whatever_it_was_kept_in() {
     let home = home("");
     let server = home.server().await;
     let caller = server.local();
-    let body = json!({ "message": "where is the harbour @@{\"text\":\"in the north\"}@@" });
+    home.plan(&json!({ "text": "in the north" }));
+    let body = json!({ "message": "where is the harbour" });
     caller.chat("", &body).await.whole().await;
     let entry = caller.post("/api/daily/entries", &json!({ "content": "an entry of today" })).await;
     let today = entry.json()["created_at"].as_str().expect("a time")[..10].to_owned();
@@ -325,78 +326,16 @@ async fn two_who_ask_at_once_get_one_run() {
 }
 
 #[tokio::test]
-async fn trap_t58_definitions_are_read_as_their_authors_meant_them() {
-    let home = Home::new();
-    let long = "x".repeat(2 << 20);
-    write(
-        &home,
-        &[
-            (
-                "Daily/.agents/evening-review.md",
-                "---\nschedule: 3:00\ndescription: Looks back\n---\nx",
-            ),
-            ("Daily/.agents/off.md", "---\nschedule:\n  enabled: no\n  time: \"22:30\"\n---\nx"),
-            ("Daily/.agents/out.md", "---\noutput: {path: \"../{date}.md\"}\n---\nx"),
-            ("Daily/.agents/journal.md", "---\noutput: Daily/journals/{date}.md\n---\nx"),
-            ("Daily/.agents/status.md", "x"),
-            ("Daily/.agents/bad|name.md", "x"),
-            ("Daily/.agents/long.md", &long),
-            ("Daily/.agents/notes.txt", "x"),
-        ],
-    );
+async fn the_real_cli_has_no_tools_in_a_run() {
+    let Some(home) = Home::real() else { return };
+    journal(&home, "And came back.");
+    let definition = "---\ntools: [read_journal]\n---\nWrite a poem.";
+    write(&home, &[("Daily/.agents/poet.md", definition)]);
     let server = home.server().await;
     let caller = server.local();
-    let list = caller.get(AT).await.json();
-    let agents = list["agents"].as_array().expect("a list");
-    let names: Vec<&str> = agents.iter().filter_map(|a| a["name"].as_str()).collect();
-    assert_eq!(names, ["evening-review", "journal", "off", "out", "status"]);
-    assert_eq!(agents[0]["schedule"], json!({ "enabled": true, "time": "03:00" }));
-    assert_eq!(agents[0]["displayName"], "Evening Review");
-    assert_eq!(agents[2]["schedule"], json!({ "enabled": false, "time": "22:30" }));
-    assert_eq!(list["problems"].as_array().map(Vec::len), Some(2), "{list}");
-    for agent in ["out", "journal"] {
-        let refused = run(&caller, agent, &json!({ "date": DAY })).await;
-        assert_eq!((refused.status, refused.json()["detail"].is_string()), (409, true));
-    }
-    for date in ["yesterday", "2026-02-30", "../../x", "", "2026-11-19T00:00"] {
-        assert_eq!(run(&caller, "off", &json!({ "date": date })).await.status, 400, "{date}");
-        let status =
-            caller.get(&format!("{AT}/status?date={}", date.replace('/', "%2f"))).await.status;
-        assert_eq!(status, 400, "{date}");
-    }
-    for name in ["nobody", "..%2fx", "%00", ".agents", "evening-review.md"] {
-        assert_eq!(run(&caller, name, &json!({})).await.status, 404, "{name}");
-        assert_eq!(caller.get(&format!("{AT}/{name}")).await.status, 404, "{name}");
-        assert_eq!(caller.get(&format!("{AT}/{name}/transcript")).await.status, 404, "{name}");
-        let reset = caller.ask(Method::POST, &format!("{AT}/{name}/reset"), None).await;
-        assert_eq!(reset.status, 404, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_state_that_is_not_its_own_is_not_used_and_one_that_is_bad_stays() {
-    let home = home("@@{\"text\":\"Own.\"}@@");
-    let server = home.server().await;
-    let caller = server.local();
-    let body = json!({ "message": "mine @@{\"n\":1}@@" });
-    let mine = caller.chat("", &body).await.whole().await.session();
-    let planted = json!({ "sdk_session_id": mine, "mine": [1], "run_count": "many" });
-    write(&home, &[("Daily/.poet/state.json", &planted.to_string())]);
     let run_of = ran(&caller).await;
-    assert_eq!(run_of["status"], "completed");
-    assert_ne!(run_of["sdk_session_id"], mine.as_str());
-    let kept = state(&home);
-    assert_eq!((&kept["mine"], &kept["run_count"]), (&json!([1]), &json!(1)));
-    let session = caller.get(&format!("/api/chat/{mine}")).await.json();
-    assert_eq!(session["messages"].as_array().map(Vec::len), Some(2));
-    for bad in ["{", "[]"] {
-        write(&home, &[("Daily/.poet/state.json", bad)]);
-        assert_eq!(run(&caller, "poet", &json!({ "date": DAY })).await.status, 409);
-        let reset = caller.ask(Method::POST, &format!("{AT}/poet/reset"), None).await;
-        assert_eq!(reset.status, 409);
-        let shown = caller.get(&format!("{AT}/poet")).await.json();
-        assert!(shown["problems"].to_string().contains("state.json"), "{shown}");
-        let text = fs::read_to_string(home.vault().join("Daily/.poet/state.json")).expect("there");
-        assert_eq!(text, bad);
-    }
+    assert_eq!(run_of["status"], "completed", "{run_of}");
+    let stream = events(&caller, &run_of).await;
+    assert_eq!(stream.event("init")["tools"], json!([]));
+    assert!(!output(&home).is_empty());
 }

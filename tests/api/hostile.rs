@@ -291,8 +291,6 @@ async fn ten_thousand_names_of_modules_entries_and_daily_agents() {
     let doors = [
         (Method::POST, "/api/modules/NAME/approve"),
         (Method::GET, "/api/daily/entries/NAME"),
-        (Method::GET, "/api/modules/daily/agents/NAME"),
-        (Method::GET, "/api/modules/daily/agents/NAME/transcript"),
         (Method::POST, "/api/modules/daily/agents/NAME/reset"),
         (Method::GET, "/api/modules/daily/agents/status?date=NAME"),
     ];
