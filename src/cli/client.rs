@@ -5,11 +5,12 @@
 
 use crate::fail::Fail;
 use crate::place::Place;
+use crate::sent::{Load, Sent};
 use crate::suite::Program;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Display;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -54,7 +56,7 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug)]
 struct Content {
     kind: String,
-    bytes: Vec<u8>,
+    load: Load,
 }
 
 impl Ask {
@@ -87,7 +89,8 @@ impl Ask {
     /// With this as JSON.
     pub(crate) fn json(self, body: &impl Serialize) -> Ask {
         let bytes = serde_json::to_vec(body).expect("our own shapes are always JSON");
-        Ask { body: Some(Content { kind: "application/json".into(), bytes }), ..self }
+        let load = Load::Bytes(bytes);
+        Ask { body: Some(Content { kind: "application/json".into(), load }), ..self }
     }
 
     /// With this as a file of that name in a form (RFC 7578; of a name WHATWG HTML §4.10.21.8).
@@ -104,10 +107,14 @@ impl Ask {
         .into_bytes();
         bytes.extend_from_slice(file);
         bytes.extend_from_slice(format!("\r\n--{line}--\r\n").as_bytes());
-        Ask {
-            body: Some(Content { kind: format!("multipart/form-data; boundary={line}"), bytes }),
-            ..self
-        }
+        let kind = format!("multipart/form-data; boundary={line}");
+        Ask { body: Some(Content { kind, load: Load::Bytes(bytes) }), ..self }
+    }
+
+    /// With a file of any length in a form; it is opened when the request goes.
+    pub(crate) fn form(self, file: &Path) -> Ask {
+        let (load, kind) = Load::form(file);
+        Ask { body: Some(Content { kind, load }), ..self }
     }
 
     /// For the events after this one, if there is one.
@@ -171,7 +178,7 @@ impl Client {
         Err(refusal(self.whom, status, &body))
     }
 
-    fn request(&self, ask: Ask) -> Result<Request<Full<Bytes>>, Fail> {
+    fn request(&self, ask: Ask) -> Result<Request<Sent>, Fail> {
         let mut request = Request::builder()
             .method(ask.method)
             .uri(ask.path)
@@ -190,10 +197,11 @@ impl Client {
         if let Some(event) = ask.last_event_id {
             request = request.header("last-event-id", event);
         }
-        let mut body = Full::default();
-        if let Some(Content { kind, bytes }) = ask.body {
+        let mut body = Sent::default();
+        if let Some(Content { kind, load }) = ask.body {
             request = request.header(CONTENT_TYPE, kind);
-            body = Full::from(bytes);
+            let lost = |e: std::io::Error| Fail::local(e.to_string(), "name a file that is there");
+            body = load.open().map_err(lost)?;
         }
         // Their name goes into the request, and `--server` may hold anything.
         request.body(body).map_err(|e| Fail::local(e.to_string(), "see --server"))
@@ -214,7 +222,7 @@ impl Client {
     async fn exchange(
         &self,
         socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        request: Request<Full<Bytes>>,
+        request: Request<Sent>,
         patience: Duration,
     ) -> Result<Response<Incoming>, Fail> {
         let exchange = async {
