@@ -1,9 +1,9 @@
 //! One container: what it is made of, its streams, its end.
 
-use crate::{Engine, EngineError, IMAGE, LABEL};
+use crate::{Engine, EngineError, IMAGE, Kind, LABEL};
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
-use bollard::models::{self, ContainerCreateBody, HostConfig, MountType};
+use bollard::models::{self, ContainerCreateBody, HostConfig, HostConfigLogConfig, MountType};
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, KillContainerOptions, StartContainerOptions,
 };
@@ -116,7 +116,11 @@ impl Engine {
             tracing::warn!(warning, "the container engine warns");
         }
         let id = made.id;
-        match self.attached(&id).await {
+        let begun = async {
+            self.limited(&id, spec).await?;
+            self.attached(&id).await
+        };
+        match begun.await {
             Ok(AttachContainerResults { output, input }) => {
                 Ok((Container { engine: self.clone(), id }, Saying(output), input))
             }
@@ -126,6 +130,16 @@ impl Engine {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// That the limits hold: an engine that cannot keep them leaves them out and goes on.
+    async fn limited(&self, id: &str, spec: &Spec) -> Result<(), EngineError> {
+        let found = self.docker.inspect_container(id, None).await.map_err(EngineError::of)?;
+        let memory = found.host_config.unwrap_or_default().memory.unwrap_or_default();
+        match u64::try_from(memory) {
+            Ok(memory) if memory == spec.limits.memory_bytes => Ok(()),
+            _ => Err(EngineError::Unlimited),
         }
     }
 
@@ -184,16 +198,25 @@ impl Engine {
                 }
                 Mount::Nothing(at) => {
                     // The user's: it gets the mode of what is covered, which others may be kept
-                    // out of, and what is mounted below it has to be reached.
+                    // out of, and what is mounted below it has to be reached. Podman would copy
+                    // what is covered.
                     let (uid, gid) = spec.user;
-                    let how =
-                        format!("ro,nosuid,nodev,noexec,size=64k,mode=0555,uid={uid},gid={gid}");
+                    let own = match self.kind {
+                        Kind::Docker => format!("uid={uid},gid={gid}"),
+                        Kind::Podman | Kind::OwnPodman => "notmpcopyup,U".to_owned(),
+                    };
+                    let how = format!("ro,nosuid,nodev,noexec,size=64k,mode=0555,{own}");
                     memory.insert(at.display().to_string(), how);
                 }
             }
         }
         let bytes = i64::try_from(spec.limits.memory_bytes).unwrap_or(i64::MAX);
         let nanos = i64::try_from(spec.limits.cpu_millis * 1_000_000).unwrap_or(i64::MAX);
+        let network = match spec.network {
+            Network::Nothing => "none",
+            Network::Bridge => "bridge",
+        };
+        let unlogged = HostConfigLogConfig { typ: Some("none".into()), config: None };
         HostConfig {
             mounts: Some(mounts),
             tmpfs: Some(memory),
@@ -201,28 +224,19 @@ impl Engine {
             memory_swap: Some(bytes),
             nano_cpus: Some(nanos),
             pids_limit: Some(spec.limits.tasks.into()),
-            network_mode: Some(self.network(spec.network).into()),
+            network_mode: Some(network.into()),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".into()]),
             security_opt: Some(vec!["no-new-privileges".into()]),
             // The person is root in there otherwise, and the person's files somebody else's.
-            userns_mode: self.rootless_podman.then(|| "keep-id".into()),
+            userns_mode: (self.kind == Kind::OwnPodman).then(|| "keep-id".into()),
             ipc_mode: Some("private".into()),
+            // What it says is the session's, and in the session's log; the engine would put all
+            // of it into a file, or the journal.
+            log_config: Some(unlogged),
             init: Some(false),
             auto_remove: Some(false),
             ..Default::default()
-        }
-    }
-}
-
-impl Engine {
-    fn network(&self, network: Network) -> &'static str {
-        match network {
-            Network::Nothing => "none",
-            // A person's own Podman has no bridge unless it is made; it has a network that
-            // needs none.
-            Network::Bridge if self.rootless_podman => "default",
-            Network::Bridge => "bridge",
         }
     }
 }

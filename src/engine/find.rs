@@ -3,6 +3,7 @@
 
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Addresses to try, the first first; sockets only where there is one.
@@ -27,6 +28,12 @@ pub fn places(env: impl Fn(&str) -> Option<String>) -> Vec<String> {
     found
 }
 
+/// Whether the socket of a place belongs to the administrator, or it is no socket.
+pub(crate) fn is_roots(place: &str) -> bool {
+    let socket = place.strip_prefix("unix://").and_then(|path| std::fs::metadata(path).ok());
+    socket.is_none_or(|socket| socket.uid() == 0)
+}
+
 pub(crate) fn connect(place: &str, seconds: u64) -> Result<Docker, Error> {
     match place.split_once("://") {
         Some(("tcp" | "http", _)) => Docker::connect_with_http(place, seconds, API_DEFAULT_VERSION),
@@ -36,7 +43,8 @@ pub(crate) fn connect(place: &str, seconds: u64) -> Result<Docker, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::places;
+    use super::{is_roots, places};
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn what_is_named_counts_and_nothing_else() {
@@ -50,5 +58,8 @@ mod tests {
         };
         let found = places(own);
         assert_eq!(found.first(), Some(&format!("unix://{}/docker.sock", real.display())));
+        let own = std::fs::metadata(&real).expect("there").uid();
+        assert_eq!(is_roots(&found[0]), own == 0);
+        assert!(is_roots("tcp://127.0.0.1:2375"), "whose it is is not known");
     }
 }

@@ -33,8 +33,16 @@ pub struct Engine {
     docker: Docker,
     /// Where it was found, for people.
     place: String,
+    kind: Kind,
+}
+
+/// Which engine it is, as far as they differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Docker,
+    Podman,
     /// It runs as the user, in whose name space the user is root.
-    rootless_podman: bool,
+    OwnPodman,
 }
 
 /// Why something could not be done with containers.
@@ -52,6 +60,12 @@ pub enum EngineError {
          `parachute sandbox build`"
     )]
     NoImage,
+    /// It makes containers, and lets them use what they like.
+    #[error(
+        "the container engine does not keep a container's limits: one that runs as you needs \
+         control groups of version 2, of which memory is left to you; or use one of the machine"
+    )]
+    Unlimited,
     /// The engine says no.
     #[error("the container engine refuses: {0}")]
     Refused(String),
@@ -94,9 +108,13 @@ impl Engine {
         let version = docker.version().await.map_err(|e| e.to_string())?;
         let mut components = version.components.into_iter().flatten();
         let podman = components.any(|part| part.name.to_lowercase().contains("podman"));
-        let place = place.to_owned();
-        let rootless_podman = podman && !place.contains("/run/podman/");
-        Ok(Engine { docker, place, rootless_podman })
+        let kind = match podman {
+            false => Kind::Docker,
+            // It does not say by this API as whom it runs.
+            true if find::is_roots(place) => Kind::Podman,
+            true => Kind::OwnPodman,
+        };
+        Ok(Engine { docker, place: place.to_owned(), kind })
     }
 
     /// Where it was found.

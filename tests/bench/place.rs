@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Place {
     dir: TempDir,
     programs: PathBuf,
+    more: Vec<(&'static str, PathBuf)>,
 }
 
 impl Place {
@@ -32,7 +33,7 @@ impl Place {
         let programs = here.parent().unwrap_or(Path::new("/")).to_owned();
         // Short: a socket's path has to fit into 107 bytes.
         let dir = tempfile::Builder::new().prefix("pb").tempdir_in("/tmp")?;
-        let place = Place { dir, programs };
+        let place = Place { dir, programs, more: Vec::new() };
         for folder in ["h", "r/parachute", "s", "vault/.parachute"] {
             fs::create_dir_all(place.path(folder))?;
         }
@@ -40,6 +41,12 @@ impl Place {
             fs::set_permissions(place.path(private), fs::Permissions::from_mode(0o700))?;
         }
         Ok(place)
+    }
+
+    /// The same with this in every program's environment, in place of what is there.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<PathBuf>) -> Place {
+        self.more.push((name, value.into()));
+        self
     }
 
     /// A path in it.
@@ -66,6 +73,9 @@ impl Place {
             ("AGENT_IDLE_SECONDS", "3600".into()),
             ("IDLE_EXIT_SECONDS", "0".into()),
         ]
+        .into_iter()
+        .chain(self.more.clone())
+        .collect()
     }
 
     /// Sockets as `parachute.socket` has them, held here.
@@ -117,7 +127,7 @@ impl Place {
     }
 
     /// Ends the agents and waits until they are gone.
-    fn end_agents(&self) -> io::Result<()> {
+    pub(crate) fn end_agents(&self) -> io::Result<()> {
         for pid in self.agents()?.iter().filter_map(|pid| Pid::from_raw(*pid as i32)) {
             // One that has just left is no fault.
             let _ = kill_process(pid, Signal::TERM);

@@ -7,6 +7,7 @@ use crate::place::Place;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use memchr::memmem;
 use rustix::time::{ClockId, clock_gettime};
@@ -37,8 +38,9 @@ impl Speech {
 /// What was heard.
 pub(crate) struct Heard {
     pub(crate) session: String,
-    /// When it was asked for, and when the first and the last token came.
+    /// When it was asked for, when anything came, and when the first and the last token did.
     pub(crate) asked: Instant,
+    pub(crate) begun: Instant,
     pub(crate) first: Instant,
     pub(crate) last: Instant,
     /// Microseconds from the CLI's clock to ours, for each stamped token.
@@ -52,6 +54,7 @@ struct Ear {
     buffer: Vec<u8>,
     tokens: u64,
     asked: Instant,
+    begun: Option<Instant>,
     first: Option<Instant>,
     last: Instant,
     delays: Vec<f64>,
@@ -65,6 +68,7 @@ impl Ear {
             buffer: Vec::with_capacity(128 * 1024),
             tokens: 0,
             asked: Instant::now(),
+            begun: None,
             first: None,
             last: Instant::now(),
             delays: Vec::new(),
@@ -74,6 +78,7 @@ impl Ear {
     /// Takes what came.
     fn hear(&mut self, bytes: &[u8]) {
         let (here, now) = (Instant::now(), nanos());
+        self.begun.get_or_insert(here);
         self.buffer.extend_from_slice(bytes);
         let whole = memchr::memrchr(b'\n', &self.buffer).map_or(0, |at| at + 1);
         let before = self.tokens;
@@ -98,8 +103,9 @@ impl Ear {
             let said = format!("{} of {} tokens came: {rest}", self.tokens, speech.tokens);
             return Err(io::Error::other(said));
         }
-        let Ear { asked, first, last, delays, .. } = self;
-        Ok(Heard { session, asked, first: first.unwrap_or(last), last, delays })
+        let Ear { asked, begun, first, last, delays, .. } = self;
+        let (begun, first) = (begun.unwrap_or(last), first.unwrap_or(last));
+        Ok(Heard { session, asked, begun, first, last, delays })
     }
 }
 
@@ -125,24 +131,12 @@ pub(crate) async fn ask_at(
     session: Option<&str>,
     speech: Speech,
 ) -> io::Result<Heard> {
-    let stream = TcpStream::connect(to).await?;
-    stream.set_nodelay(true)?;
-    let (mut send, talk) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
-    // Ends with the answer.
-    tokio::spawn(async move { drop(talk.await) });
     let mut body = json!({ "message": speech.directive(), "trustLevel": trust });
     if let Some(session) = session {
         body["sessionId"] = session.into();
     }
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/api/chat?text=delta")
-        .header("host", "localhost")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(other)?;
     let mut ear = Ear::new("data: {\"type\":\"text\",\"delta\":\"", speech);
-    let mut answer = send.send_request(request).await.map_err(other)?.into_body();
+    let mut answer = post(to, "/api/chat?text=delta", body.to_string()).await?;
     let mut begin = String::new();
     let mut end = String::new();
     while let Some(frame) = answer.frame().await {
@@ -166,6 +160,23 @@ pub(crate) async fn ask_at(
         return Err(io::Error::other(end));
     }
     ear.done(id.to_owned(), speech, &begin)
+}
+
+/// The body of the answer to a POST, as it comes; it is read on a connection of its own.
+pub(crate) async fn post(to: SocketAddr, path: &str, body: String) -> io::Result<Incoming> {
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    let (mut send, talk) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(other)?;
+    // Ends with the answer.
+    tokio::spawn(async move { drop(talk.await) });
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("host", "localhost")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(other)?;
+    Ok(send.send_request(request).await.map_err(other)?.into_body())
 }
 
 /// The same straight from the CLI, with nothing of ours between.
@@ -200,6 +211,6 @@ pub(crate) async fn straight(place: &Place, speech: Speech) -> io::Result<Heard>
     ear.done(String::new(), speech, "")
 }
 
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+pub(crate) fn other(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
 }

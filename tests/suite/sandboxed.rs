@@ -86,6 +86,7 @@ async fn an_image_is_built_and_a_turn_runs_in_a_container_of_it() {
     assert_eq!(host["CapDrop"], json!(["ALL"]));
     assert_eq!(host["SecurityOpt"], json!(["no-new-privileges"]));
     assert_eq!(host["Privileged"], false);
+    assert_eq!(host["LogConfig"]["Type"], "none", "what is said is in the session's log alone");
     assert_eq!(host["Memory"], 1 << 30);
     assert!(host["PidsLimit"].as_i64().is_some_and(|most| most > 0), "{host}");
     assert!(!found.to_string().contains(KEY), "no secret is in it");
