@@ -212,11 +212,13 @@ async fn keys_and_who_has_to_show_one() {
     assert_eq!(parses(&put, 200, t::AUTH_SETTINGS)["key_count"], 1);
     parses(&local.get("/api/chat").await, 401, t::UNAUTHORIZED);
     let key = made["key"].as_str().expect("a key");
-    get(&local.clone().with("x-api-key", key), "/api/chat", t::SESSIONS).await;
+    let keyed = local.clone().with("x-api-key", key);
+    get(&keyed, "/api/chat", t::SESSIONS).await;
     let used = get(&local, "/api/auth/keys", t::KEYS).await;
     assert!(used["keys"][0]["last_used_at"].is_string(), "{used}");
     let path = format!("/api/auth/keys/{}", made["id"].as_str().expect("an id"));
-    parses(&local.ask(Method::DELETE, &path, None).await, 200, t::KEY_DELETED);
+    parses(&local.ask(Method::DELETE, &path, None).await, 401, t::UNAUTHORIZED);
+    parses(&keyed.ask(Method::DELETE, &path, None).await, 200, t::KEY_DELETED);
     parses(&local.ask(Method::DELETE, &path, None).await, 404, t::DETAIL);
     let sometimes = json!({ "require_auth": "sometimes" });
     parses(&local.send(Method::PUT, "/api/auth/settings", &sometimes).await, 400, t::DETAIL);
