@@ -10,6 +10,7 @@ pub(crate) use kept::{
 };
 pub(crate) use machine::{
     LogsArgs, MigrateArgs, ModelsArgs, ServerArgs, ServiceAct, SupervisorAct, SupervisorArgs,
+    SyncAct,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     Sandbox(SandboxAct),
     /// Trust a folder: agents then run its own hooks and tools
     Trust(TrustArgs),
+    /// Say how the folders stand that devices keep the same
+    #[command(subcommand, arg_required_else_help = true)]
+    Sync(SyncAct),
     /// Run, start, stop or restart the server
     #[command(arg_required_else_help = true)]
     Server(ServerArgs),

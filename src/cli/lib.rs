@@ -30,6 +30,7 @@ mod sessions;
 mod sse;
 mod status;
 mod suite;
+mod sync;
 mod table;
 mod term;
 mod trust;
@@ -90,6 +91,7 @@ fn obey(line: &Line) -> Result<u8, Fail> {
         Command::Module(args) => drive(module::run(reach::server(common)?.0, args)),
         Command::Import(args) => drive(import::run(reach::server(common)?.0, args)),
         Command::Sandbox(act) => drive(sandbox::run(reach::server(common)?.0, *act)),
+        Command::Sync(act) => drive(sync::run(reach::server(common)?.0, *act)),
         Command::Trust(args) => drive(trust::run(reach::server(common)?.0, args)),
         Command::Migrate(args) => drive(migrate::run(common, args)),
         Command::Config(command) => config::run(common, command),

@@ -163,12 +163,14 @@ pub(crate) const FILES_LISTED_MAX: usize = 50_000;
 pub(crate) const SYNC_FILES_MAX: usize = 100_000;
 pub(crate) const SYNC_PATHS_MAX: usize = 1000;
 pub(crate) const SYNC_FILE_BYTES_MAX: u64 = 96 << 20;
-pub(crate) const SYNC_ANSWER_BYTES_MAX: u64 = 128 << 20;
+pub(crate) const SYNC_ANSWER_BYTES_MAX: u64 = 96 << 20;
 pub(crate) const SYNC_TOMBSTONES_MAX: usize = 50_000;
 pub(crate) const SYNC_TEXTS_MAX: usize = 100;
 /// A name of a device, and a pattern.
 pub(crate) const SYNC_DEVICE_BYTES_MAX: usize = 64;
 pub(crate) const SYNC_PATTERN_BYTES_MAX: usize = 256;
+/// Files that a folder may have lost, all it had, before it is doubted that they were deleted.
+pub(crate) const SYNC_VANISHED_MAX: usize = 10;
 /// A hash counts only if its file had rested so long before it was read: clocks of file systems
 /// tick seldom, and a second change within a tick leaves no mark.
 pub(crate) const SYNC_REST_NS: i64 = 3_000_000_000;

@@ -82,9 +82,9 @@ async fn ten_thousand_paths_and_roots_to_synchronise() {
     for names in names(0x5eed_0033).chunks(50) {
         let files: Vec<_> =
             names.iter().map(|name| json!({ "path": name, "content": "x" })).collect();
+        let push = json!({ "root": "", "files": files }).to_string().into_bytes();
+        line.ask(&Method::POST, "/api/sync/push", Some((JSON, push))).await;
         for root in ["", "secret"] {
-            let push = json!({ "root": root, "files": files }).to_string().into_bytes();
-            line.ask(&Method::POST, "/api/sync/push", Some((JSON, push))).await;
             let pull = json!({ "root": root, "paths": names }).to_string().into_bytes();
             line.ask(&Method::POST, "/api/sync/pull", Some((JSON, pull))).await;
             let paths: String =

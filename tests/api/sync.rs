@@ -186,6 +186,7 @@ async fn traps_t_11_and_t_82_what_is_hidden_or_leads_out_is_refused_at_each_door
         assert_eq!(device.delete(path, None).await["deleted"], 0, "{path}");
     }
     assert_eq!(fs::read_to_string(home.path("outside.md")).expect("read"), "outside");
+    assert_eq!(device.pull(&["a..b.md"]).await["files"][0]["content"], "dots");
     assert_eq!(device.text("a..b.md", "new").await["pushed"], 1);
     assert_eq!(device.text(".agents/new.md", "new").await["pushed"], 1);
     // The vault itself may be a root; what is hidden in it is not told.
@@ -359,15 +360,20 @@ async fn trap_t_80_what_was_deleted_does_not_come_back() {
     laptop.text("b.md", "another").await;
     assert_eq!(phone.delete("b.md", None).await["conflicts"][0]["path"], "b.md");
     assert_eq!(on_disk(&home, "b.md").as_deref(), Some("another"));
-    // A disk that is not there deletes nothing.
+    // A disk that is not there deletes nothing, nor does one whose place is empty without it.
+    let many: Vec<Value> =
+        (0..11).map(|n| json!({ "path": format!("many/{n}.md"), "content": "x" })).collect();
+    phone.push(many.into()).await;
+    manifest(&caller, "").await;
     fs::rename(home.vault().join("Daily"), home.path("away")).expect("moved");
     assert_eq!(manifest(&caller, "").await["files"], json!([]));
+    fs::create_dir(home.vault().join("Daily")).expect("made");
+    assert_eq!(paths(&manifest(&caller, "").await["deleted"]), ["old/c.md"]);
+    fs::remove_dir(home.vault().join("Daily")).expect("removed");
     fs::rename(home.path("away"), home.vault().join("Daily")).expect("moved");
+    fs::remove_dir_all(home.vault().join("Daily/many")).expect("removed");
     let back = manifest(&caller, "").await;
-    assert_eq!(
-        (paths(&back["files"]), paths(&back["deleted"])),
-        (vec!["a.md", "b.md"], vec!["old/c.md"])
-    );
+    assert_eq!((paths(&back["files"]), paths(&back["deleted"]).len()), (vec!["a.md", "b.md"], 12));
 }
 
 #[tokio::test]

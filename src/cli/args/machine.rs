@@ -50,6 +50,13 @@ pub(crate) enum SupervisorAct {
     Uninstall(Json),
 }
 
+/// `sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum SyncAct {
+    /// List the folders, what the server knows of them, and who pushed last
+    Status(Json),
+}
+
 /// `logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {

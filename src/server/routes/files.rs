@@ -84,6 +84,7 @@ impl From<ReachError> for Fault {
             ReachError::Odd(_)
             | ReachError::NotFolder
             | ReachError::NotFile
+            | ReachError::TooMany(_)
             | ReachError::NotText => Fault::bad(said),
             ReachError::File(FileError::Io { path, source }) => {
                 of_disk(FileError::Io { path, source })

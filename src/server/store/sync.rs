@@ -346,3 +346,57 @@ fn visited(change: &Transaction<'_>, visit: &Visit, now: i64) -> rusqlite::Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn news(path: &str, hash: Option<&str>, only_at: Option<i64>) -> News {
+        let text = hash.map(|hash| (hash.to_owned(), Some((1, 2, 3, 4))));
+        News { path: path.into(), text, only_at }
+    }
+
+    async fn noted(store: &SyncStore, news: News) -> i64 {
+        store.note(vec![news], None).await.expect("noted").0[0]
+    }
+
+    #[tokio::test]
+    async fn versions_grow_with_changes_alone_and_news_of_before_count_no_more() {
+        let top = tempfile::tempdir().expect("a folder");
+        let store = SyncStore::open(&top.path().join("sync.db")).expect("opened");
+        let path = "/v/Daily/a.md";
+        let first = noted(&store, news(path, Some("one"), Some(0))).await;
+        assert_eq!(noted(&store, news(path, Some("one"), None)).await, first);
+        let second = noted(&store, news(path, Some("two"), None)).await;
+        assert!(second > first);
+        // A walk that began before does not know of the change since.
+        assert_eq!(noted(&store, news(path, None, Some(first))).await, second);
+        let gone = noted(&store, news(path, None, Some(second))).await;
+        assert_eq!(noted(&store, news(path, None, None)).await, gone);
+        noted(&store, news("/v/Daily2/b.md", Some("b"), None)).await;
+        noted(&store, news("/v/Daily.md", Some("b"), None)).await;
+        let below = store.below("/v/Daily".into()).await.expect("known");
+        assert_eq!(below.len(), 1, "{below:?}");
+        assert!(below[0].deleted_at.is_some() && below[0].hash == "two");
+        let visit =
+            Visit { who: "a".into(), seen: vec![(path.into(), String::new())], pushed: None };
+        store.note(Vec::new(), Some(visit)).await.expect("noted");
+        let asked = vec![(path.to_owned(), "one".to_owned()), (path.to_owned(), "new".to_owned())];
+        let by_a = store.remember("a".into(), asked.clone()).await.expect("remembered");
+        assert_eq!((by_a[0].had, by_a[1].had, by_a[0].shared), (true, false, false));
+        assert_eq!(by_a[0].seen.as_deref(), Some(""));
+        let by_b = store.remember("b".into(), asked).await.expect("remembered");
+        assert_eq!((by_b[0].seen.as_deref(), by_b[0].shared), (None, true));
+    }
+
+    #[tokio::test]
+    async fn of_each_file_only_so_many_texts_are_remembered() {
+        let top = tempfile::tempdir().expect("a folder");
+        let store = SyncStore::open(&top.path().join("sync.db")).expect("opened");
+        let all = (0..=SYNC_TEXTS_MAX).map(|n| news("/v/a", Some(&format!("text {n}")), None));
+        store.note(all.collect(), None).await.expect("noted");
+        let asked = ["text 0", "text 1"].map(|text| ("/v/a".to_owned(), text.to_owned()));
+        let found = store.remember("a".into(), asked.to_vec()).await.expect("remembered");
+        assert_eq!((found[0].had, found[1].had), (false, true));
+    }
+}

@@ -145,7 +145,7 @@ impl Walk<'_> {
                 }
             } else if found.is_file() {
                 if self.left == 0 {
-                    return Err(FileError::TooMany.into());
+                    return Err(ReachError::TooMany(SYNC_FILES_MAX));
                 }
                 self.left -= 1;
                 let stamp = Stamp::of(&found);

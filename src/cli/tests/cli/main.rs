@@ -21,5 +21,6 @@ mod sandbox;
 mod search;
 mod stub;
 mod supervisor;
+mod sync;
 mod terminal;
 mod trust;

@@ -5,7 +5,7 @@
 use super::{Root, bad, is_binary, is_known, seconds, stored, text_of};
 use crate::domain::Domain;
 use crate::domain::files::FilesError;
-use crate::limits::SYNC_PATTERN_BYTES_MAX;
+use crate::limits::{SYNC_PATTERN_BYTES_MAX, SYNC_VANISHED_MAX};
 use crate::store::sync::{KnownFile, News};
 use crate::vault::Folder;
 use crate::vault::sync::{Visit, walk};
@@ -200,7 +200,13 @@ impl Look {
             Ok(())
         };
         let whole = walk(vault, &root.real, &mut visit)?;
-        if whole == Some(true) && !quick {
+        // A folder on which a disk is mounted is there without the disk, too, and empty.
+        let alive = known.iter().filter(|known| known.deleted_at.is_none()).count();
+        let vanished = there.is_empty() && alive > SYNC_VANISHED_MAX;
+        if vanished {
+            tracing::warn!(root = root.key, alive, "all files are gone; is a disk not mounted?");
+        }
+        if whole == Some(true) && !quick && !vanished {
             for gone in known.iter().filter(|known| !there.contains(&known.path)) {
                 indices.push(None);
                 let only_at = Some(gone.version);

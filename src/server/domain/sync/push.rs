@@ -3,8 +3,8 @@
 
 use super::rules::{self, Base, Here, Verdict};
 use super::{Root, few, is_known, path_in, stored, text_of, unlinked, who};
-use crate::domain::Domain;
 use crate::domain::files::FilesError;
+use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_COMPARED_BYTES_MAX, SYNC_FILE_BYTES_MAX};
 use crate::store::sync::{Memory, News, Visit};
 use crate::vault::files::{self, Draft, ReachError, Spot};
@@ -12,6 +12,7 @@ use crate::vault::sync::hashed;
 use crate::vault::{FileError, Folder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use notes::Ignored;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use wire::Timestamp;
@@ -61,25 +62,10 @@ impl Domain {
         let who = who(body.device, caller)?;
         let root = self.sync_root(&body.root).await?;
         let ignored = self.ignored().await?;
-        let mut out = Pushed::default();
-        let mut works = Vec::new();
-        let mut named = HashSet::new();
-        for file in body.files {
-            let asked = file.path.clone();
-            let work = of_file(&root, file).and_then(|work| {
-                if ignored.is_ignored(&root.real.join(&work.path), false) {
-                    return Err("it is left alone by .parachuteignore".into());
-                }
-                match named.insert(work.key.clone()) {
-                    true => Ok(work),
-                    false => Err("it is named twice".into()),
-                }
-            });
-            match work {
-                Ok(work) => works.push(work),
-                Err(why) => out.errors.push(format!("{asked}: {why}")),
-            }
-        }
+        let below = root.clone();
+        let (works, errors) =
+            keys::blocking(move || of_files(&below, body.files, &ignored)).await?;
+        let mut out = Pushed { errors, ..Pushed::default() };
         let pushed = Some(root.key.clone());
         for (asked, done) in self.all(root, works, who, pushed).await? {
             match done {
@@ -196,6 +182,29 @@ fn said(error: ReachError) -> String {
         ReachError::File(FileError::Io { source, .. }) => source.kind().to_string(),
         error => error.to_string(),
     }
+}
+
+/// What is to be done, and what is wrong with the rest. Large files are looked through here.
+fn of_files(root: &Root, files: Vec<PushedFile>, ignored: &Ignored) -> (Vec<Work>, Vec<String>) {
+    let (mut works, mut errors) = (Vec::new(), Vec::new());
+    let mut named = HashSet::new();
+    for file in files {
+        let asked = file.path.clone();
+        let work = of_file(root, file).and_then(|work| {
+            if ignored.is_ignored(&root.real.join(&work.path), false) {
+                return Err("it is left alone by .parachuteignore".into());
+            }
+            match named.insert(work.key.clone()) {
+                true => Ok(work),
+                false => Err("it is named twice".into()),
+            }
+        });
+        match work {
+            Ok(work) => works.push(work),
+            Err(why) => errors.push(format!("{asked}: {why}")),
+        }
+    }
+    (works, errors)
 }
 
 fn of_file(root: &Root, file: PushedFile) -> Result<Work, String> {

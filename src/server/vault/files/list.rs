@@ -32,7 +32,7 @@ pub(crate) fn list(
         // One that is gone meanwhile is no entry.
         let Ok(itself) = found.metadata() else { continue };
         if entries.len() >= FILES_LISTED_MAX {
-            return Err(FileError::TooMany.into());
+            return Err(ReachError::TooMany(FILES_LISTED_MAX));
         }
         entries.push(entry(vault, top, name, inside, &itself));
     }

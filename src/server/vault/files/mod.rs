@@ -58,6 +58,9 @@ pub(crate) enum ReachError {
         max = FILE_TEXT_BYTES_MAX >> 20
     )]
     TooLong,
+    /// More than are listed, or synchronised.
+    #[error("there are more than {0} files")]
+    TooMany(usize),
     #[error("File is not UTF-8 text; ask for its bytes with raw=true")]
     NotText,
     #[error(transparent)]
