@@ -203,9 +203,12 @@ fn behind_greeting(line: &str) -> Option<&str> {
         begins && !line[greeting.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-')
     };
     let after = &line[GREETINGS.iter().find(|g| greets(g))?.len()..];
-    let words = |text: &str| text.split_whitespace().count();
+    let is_name = |text: &str| {
+        let plain = |c: char| c.is_alphabetic() || c.is_whitespace() || matches!(c, '-' | '\'');
+        text.chars().all(plain) && text.split_whitespace().count() <= NAME_WORDS_MAX
+    };
     let named = after.find([',', '!', '.', ':', ';', '–', '—']);
-    if let Some(at) = named.filter(|at| words(&after[..*at]) <= NAME_WORDS_MAX) {
+    if let Some(at) = named.filter(|at| is_name(&after[..*at])) {
         return Some(after[at..].trim_start_matches(|c: char| !c.is_alphanumeric()));
     }
     let after = after.trim_start();
@@ -300,6 +303,8 @@ mod tests {
     fn what_only_looks_like_a_greeting_stays() {
         title("Hello world in Rust", "x", "Hello world in Rust");
         title("Hi-fi systems compared", "x", "Hi-fi systems compared");
+        title("hello {\"n\":1}", "x", "hello {\"n\":1}");
+        title("hi 2.5 is slow", "x", "hi 2.5 is slow");
         title("History of Rome", "x", "History of Rome");
         title("Dear diary is a film", "x", "Dear diary is a film");
         title("a < b and c > d, why?", "x", "a < b and c > d, why?");
