@@ -212,6 +212,22 @@ pub(crate) struct NewMcpArgs {
     pub(crate) command: Vec<String>,
 }
 
+/// What to do with modules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModuleAct {
+    /// List all there are, and say how they stand
+    List,
+    /// Approve one as it is now
+    Approve(One),
+    /// Say what the server is, and which modules have doors
+    Status,
+    /// Try whether those that come with the server answer
+    Test {
+        /// This one alone
+        name: Option<String>,
+    },
+}
+
 /// `sandbox`.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum SandboxAct {
