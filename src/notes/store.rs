@@ -5,11 +5,11 @@ use crate::Note;
 use crate::files::{Stat, below};
 use crate::limits::{BATCH_BYTES, BATCH_NOTES, BATCH_TIME, BUSY};
 use crate::text::spaced;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -144,11 +144,12 @@ impl Store {
 
     /// Every folder with notes in it, from this one down.
     pub(crate) fn folders(&self, top: &str) -> rusqlite::Result<Vec<String>> {
-        let mut asked = self.sql.prepare_cached(
-            "SELECT DISTINCT folder FROM notes
-             WHERE ?1 = '' OR folder = ?1 OR (folder > ?1 || '/' AND folder < ?1 || '0')",
-        )?;
-        let rows = asked.query_map([top], |row| row.get(0))?;
+        let all = "SELECT DISTINCT folder FROM notes";
+        let below = "SELECT DISTINCT folder FROM notes
+             WHERE folder = ?1 OR (folder > ?1 || '/' AND folder < ?1 || '0')";
+        let mut asked = self.sql.prepare_cached(if top.is_empty() { all } else { below })?;
+        let given: &[&str] = if top.is_empty() { &[] } else { &[top] };
+        let rows = asked.query_map(params_from_iter(given), |row| row.get(0))?;
         rows.collect()
     }
 
@@ -285,14 +286,16 @@ impl Store {
     pub(crate) fn rest(&self) {
         self.sql.flush_prepared_statement_cache();
         // The file beside grows with what was written at once, and is read by every search.
-        let quiet = "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory";
-        if let Err(error) = self.sql.execute_batch(quiet) {
+        let checked = self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checked.and_then(|()| self.sql.release_memory()) {
             tracing::debug!(%error, "the index of the notes does not rest");
         }
     }
 }
 
-fn connect(file: &Path) -> rusqlite::Result<Connection> {
+fn connect(file: &Path) -> Result<Connection, IndexError> {
+    // It has texts of a person's notes in it; what lies beside it gets the same mode.
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file)?;
     let sql = Connection::open(file)?;
     sql.busy_timeout(BUSY)?;
     sql.pragma_update(None, "journal_mode", "WAL")?;
@@ -314,4 +317,35 @@ pub(crate) fn remove(file: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn at_rest_what_was_written_beside_is_in_the_file_and_nobody_else_reads_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("state/index.db");
+        let mut store = Store::open(&file, dir.path()).expect("opened");
+        for name in ["a.md", "b.md"] {
+            let note = Note::read(name, b"# A note\nwith a text");
+            store.put(("", name), Stat::default(), &note).expect("put");
+        }
+        store.settle().expect("written");
+        let length = |end: &str| {
+            let found = fs::metadata(dir.path().join(format!("state/index.db{end}")));
+            let found = found.expect("a file");
+            assert_eq!(found.permissions().mode() & 0o777, 0o600, "{end}");
+            found.len()
+        };
+        assert!(length("-wal") > 0);
+        store.rest();
+        assert_eq!(length("-wal"), 0);
+        assert!(length("") > 0);
+        assert_eq!(store.count().expect("counted"), 2);
+        assert_eq!(store.folders("").expect("listed"), [""]);
+        assert_eq!(store.folders("x").expect("listed"), [""; 0]);
+    }
 }

@@ -53,7 +53,7 @@ impl<'w> Walk<'w> {
             _ => {
                 if let Some(kept) = self.store.at(path)? {
                     self.changed += 1;
-                    self.store.remove(kept.id)?;
+                    return Ok(self.store.remove(kept.id)?);
                 }
                 for gone in self.store.folders(path)? {
                     self.store.remove_folder(&gone)?;

@@ -24,6 +24,8 @@ pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     vault: PathBuf,
     is_blind: bool,
+    /// The whole vault is watched.
+    is_whole: bool,
 }
 
 impl Watch {
@@ -47,33 +49,35 @@ impl Watch {
         };
         let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(hear, config);
-        let mut watch = Watch { watcher: None, vault: vault.to_owned(), is_blind: false };
+        let vault = vault.to_owned();
+        let mut watch = Watch { watcher: None, vault, is_blind: false, is_whole: false };
         match watcher {
             Ok(watcher) => watch.watcher = Some(watcher),
             Err(error) => watch.blind(&error),
-        }
-        if !one_by_one() {
-            watch.watch(vault, RecursiveMode::Recursive);
         }
         watch
     }
 
     /// Watches a folder below the vault, but not the folders in it.
     pub(crate) fn folder(&mut self, folder: &str) {
+        let path = self.vault.join(folder);
         if one_by_one() {
-            let path = self.vault.join(folder);
             self.watch(&path, RecursiveMode::NonRecursive);
+        } else if folder.is_empty() && !self.is_whole {
+            self.is_whole = self.watch(&path, RecursiveMode::Recursive);
         }
     }
 
-    fn watch(&mut self, path: &Path, mode: RecursiveMode) {
-        let Some(watcher) = self.watcher.as_mut().filter(|_| !self.is_blind) else { return };
+    /// Whether that is now so.
+    fn watch(&mut self, path: &Path, mode: RecursiveMode) -> bool {
+        let Some(watcher) = self.watcher.as_mut().filter(|_| !self.is_blind) else { return false };
         match watcher.watch(path, mode) {
-            Ok(()) => {}
+            Ok(()) => return true,
             // Whoever lists it next sees that it is gone.
             Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
             Err(error) => self.blind(&error),
         }
+        false
     }
 
     fn blind(&mut self, error: &notify::Error) {
