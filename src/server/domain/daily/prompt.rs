@@ -113,7 +113,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_prompt_is_too_much(prompt in "\\PC{0,20}[{}]{0,3}(\\{user_name\\})?\\PC{0,20}", profile in "\\PC{0,40}") {
+        fn no_prompt_is_too_much(
+            prompt in "\\PC{0,20}[{}]{0,3}(\\{user_name\\})?\\PC{0,20}",
+            profile in "\\PC{0,40}"
+        ) {
             let _ = filled(&prompt, Some(&profile));
         }
     }

@@ -266,7 +266,8 @@ impl Domain {
             }
         }
         self.drop_note(&note.agent).await;
-        tracing::info!(agent = run.agent, status = ?run.status, error = run.error, "a daily run ended");
+        let (agent, status, error) = (&run.agent, run.status, &run.error);
+        tracing::info!(agent, ?status, error, "a daily run ended");
         run
     }
 }

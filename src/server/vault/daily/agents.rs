@@ -220,7 +220,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_file_is_too_much(text in "(---\n)?((schedule|output|tools|time): ?\\PC{0,20}\n){0,4}(---\n)?\\PC{0,9}") {
+        fn no_file_is_too_much(
+            text in "(---\n)?((schedule|output|tools|time): ?\\PC{0,20}\n){0,4}(---\n)?\\PC{0,9}"
+        ) {
             let found = read(&text);
             prop_assert!(found.time.0 < 24 && found.time.1 < 60);
         }
