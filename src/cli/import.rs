@@ -75,11 +75,9 @@ async fn one(client: &Client, file: &Path, archived: bool) -> Result<ImportAnswe
                 note.say(&format!("{part} %: {imported_count} new, {skipped_count} others"))?;
             }
             ImportEvent::ImportDone(answer) => {
-                note.end()?;
                 return Ok(answer);
             }
             ImportEvent::ImportError { error } => {
-                note.end()?;
                 return Err(Fail::local(format!("{shown} was not imported: {error}"), hint));
             }
         }
@@ -131,8 +129,14 @@ impl Note {
     fn say(&self, said: &str) -> std::io::Result<()> {
         if self.on { write!(stderr(), "\r\u{1b}[K{}", line(said)) } else { Ok(()) }
     }
+}
 
-    fn end(&self) -> std::io::Result<()> {
-        if self.on { write!(stderr(), "\r\u{1b}[K") } else { Ok(()) }
+impl Drop for Note {
+    fn drop(&mut self) {
+        if self.on {
+            // What is said next begins on a clean line; if it cannot be cleaned, it is said all
+            // the same.
+            let _ = write!(stderr(), "\r\u{1b}[K");
+        }
     }
 }

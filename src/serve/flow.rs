@@ -2,7 +2,7 @@
 //! reads it piece by piece, or the file of a form (RFC 7578). Bounded by length, by the silence
 //! between two pieces and by time; whoever takes one also bounds what becomes of it.
 
-use crate::call::{Raw, Shape, Take, discard, too_large, typed_query};
+use crate::call::{Raw, Shape, Take, too_large, typed_query};
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::upload;
@@ -16,7 +16,7 @@ use schemars::generate::SchemaGenerator;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A body while it comes.
 pub struct Flow {
@@ -59,12 +59,26 @@ impl Flow {
         let piece = timeout_at(until, self.from.next()).await.map_err(|_| late())??;
         self.read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         if self.read > self.limits.flow_bytes_max {
-            if let Coming::Body(body) = &mut self.from {
-                discard(body, &self.limits, silence).await;
-            }
+            self.discard().await;
             return Err(too_large(self.limits.flow_bytes_max));
         }
         Ok(piece)
+    }
+
+    /// Reads what is refused, so that a sender in the middle of sending sees the answer instead
+    /// of a connection that was reset; within bounds.
+    pub async fn discard(&mut self) {
+        let mut left = self.limits.refused_body_bytes_max;
+        let reading = async {
+            while let Ok(Some(piece)) = self.from.next().await {
+                left = left.saturating_sub(piece.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // Too slow or too much: the connection is closed after the answer in any case.
+        let _ = timeout(Duration::from_secs(self.limits.body_seconds_max), reading).await;
     }
 }
 

@@ -14,7 +14,10 @@ const SECOND: &str = "00000000-0000-4000-8000-0000000000a2";
 fn told(cwd: &str, words: &str, day: u8) -> String {
     let at = |second: u8| format!("2026-01-{day:02}T10:00:{second:02}.000Z");
     let text = |words: &str| json!([{ "type": "text", "text": words }]);
-    let answer = |content: Value| json!({ "id": "msg_1", "role": "assistant", "model": "claude-opus-5-5", "content": content });
+    let answer = |content: Value| {
+        let model = "claude-opus-5-5";
+        json!({ "id": "msg_1", "role": "assistant", "model": model, "content": content })
+    };
     let call = json!([{ "type": "tool_use", "id": "t", "name": "Read", "input": {} }]);
     let result = json!([{ "type": "tool_result", "tool_use_id": "t", "content": "ok" }]);
     let lines = [

@@ -174,7 +174,7 @@ async fn a_path_with_a_slash_too_many_is_moved() {
 }
 
 /// The server in this process, on a port, with limits that a test can reach.
-async fn limited(home: &Home, limits: Limits) -> (SocketAddr, CancellationToken) {
+pub(crate) async fn limited(home: &Home, limits: Limits) -> (SocketAddr, CancellationToken) {
     let made = Arc::into_inner(MadeUp::of(home).0).expect("nobody else has it");
     let stop = made.stop.clone();
     let service = Arc::new(Service { limits, ..made });

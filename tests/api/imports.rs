@@ -5,6 +5,7 @@
 use http::Method;
 use parachute_tests::{Answer, Caller, Home, Raw, eventually};
 use serde_json::{Value, json};
+use serve::Limits;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -241,7 +242,8 @@ async fn what_is_bad_is_named_and_what_is_whole_is_imported() {
     let caller = server.local();
     let good = conversation("good", 2).to_string();
     let text = format!(
-        r#"[{good}, {{"uuid":"broken","chat_messages":[nul]}}, 7, {{"uuid":"e","chat_messages":[]}}"#
+        r#"[{good}, {{"uuid":"broken","chat_messages":[nul]}}, 7,
+            {{"uuid":"e","chat_messages":[]}}"#
     );
     let answer = caller.upload("/api/import/file", "x.json", text.as_bytes()).await;
     assert_eq!(counts(&answer), (3, 1, 2));
@@ -447,6 +449,29 @@ async fn one_import_at_a_time_and_a_sender_who_leaves_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn a_body_has_a_length_and_a_time() {
+    let home = Home::new();
+    let limits = Limits { flow_bytes_max: 100_000, body_seconds_max: 1, ..Limits::default() };
+    let (address, stop) = crate::http::limited(&home, limits).await;
+    let caller = Caller::tcp(address);
+    let large = vec![b' '; 2_000_000];
+    let upload = caller.upload("/api/import/file", "x", &large).await;
+    let body = caller.ask(Method::POST, "/api/import", Some(large.into())).await;
+    for answer in [upload, body] {
+        assert_eq!(answer.status, 413, "{}", answer.json());
+    }
+    let mut raw = Raw::tcp(address).await;
+    let head = "POST /api/import HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n";
+    raw.say(format!("{head}{{\"data\":[")).await;
+    let answer = raw.until("took too long", 1).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let small = json!({ "data": [conversation("a", 1)] });
+    assert_eq!(counts(&caller.post("/api/import", &small).await), (1, 1, 0));
+    nothing_is_left(&home);
+    stop.cancel();
+}
+
+#[tokio::test]
 async fn what_is_larger_than_other_bodies_may_be_is_taken_in_little_memory() {
     let home = Home::new();
     let server = home.server().await;
@@ -496,7 +521,11 @@ async fn transcripts_without_a_session_are_taken_up() {
     let other = line("chatgpt", "2025-01-01T10:00:00Z").to_string();
     fs::write(folders[1].join("two.jsonl"), other).expect("written");
     let synced = sync("?archived=false").await;
-    let expected = |d, n, u, s| json!({ "discovered": d, "synced": n, "updated": u, "skipped": s, "errors": [] });
+    let expected = |all, new, renewed, rest| {
+        let errors: [&str; 0] = [];
+        json!({ "discovered": all, "synced": new, "updated": renewed, "skipped": rest,
+            "errors": errors })
+    };
     assert_eq!(synced, expected(3, 2, 0, 1));
     let one = caller.get("/api/chat/one").await.json();
     for (name, value) in [

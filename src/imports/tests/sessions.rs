@@ -2,24 +2,7 @@
 
 use parachute_imports::session::{facts, messages};
 
-const OF_THE_CLI: &str = r#"
-{"type":"queue-operation","operation":"dequeue","timestamp":"2026-11-20T05:39:54.618Z","sessionId":"s"}
-{"parentUuid":null,"isSidechain":false,"type":"user","message":{"role":"user","content":"<command-name>/clear</command-name>"},"timestamp":"2026-11-20T05:39:54.636Z","cwd":"/h/my-notes"}
-{"parentUuid":null,"isSidechain":false,"type":"user","isMeta":true,"message":{"role":"user","content":"Caveat"},"timestamp":"2026-11-20T05:39:54.636Z","cwd":"/h/my-notes"}
-{"parentUuid":null,"isSidechain":false,"type":"user","message":{"role":"user","content":"Look into a.md"},"timestamp":"2026-11-20T05:39:55.636Z","cwd":"/h/my-notes/sub","model":"not this"}
-{"type":"assistant","message":{"id":"msg_1","role":"assistant","model":"claude-opus-5-5","content":[{"type":"thinking","thinking":"hm"}]},"timestamp":"2026-11-20T05:39:56Z"}
-{"type":"assistant","message":{"id":"msg_1","role":"assistant","model":"claude-opus-5-5","content":[{"type":"text","text":"I look."}]},"timestamp":"2026-11-20T05:39:56Z"}
-{"type":"assistant","message":{"id":"msg_1","role":"assistant","model":"claude-opus-5-5","content":[{"type":"tool_use","id":"t","name":"Read","input":{}}]},"timestamp":"2026-11-20T05:39:56Z"}
-{"type":"user","message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"a file"}]}]},"timestamp":"2026-11-20T05:39:57Z"}
-{"type":"assistant","isSidechain":true,"message":{"id":"msg_2","role":"assistant","model":"claude-haiku","content":[{"type":"text","text":"aside"}]},"timestamp":"2026-11-20T05:39:58Z"}
-{"type":"assistant","message":{"id":"msg_3","role":"assistant","model":"claude-sonnet-5","content":[{"type":"text","text":"It is a file."}]},"timestamp":"2026-11-20T06:39:59+01:00"}
-{"type":"assistant","message":{"id":"msg_4","role":"assistant","model":"<synthetic>","content":[{"type":"text","text":"API Error"}]},"timestamp":"2026-11-20T05:40:00Z"}
-{"type":"user","isCompactSummary":true,"message":{"role":"user","content":"This session goes on"},"timestamp":"2026-11-20T05:41:00Z"}
-{"type":"ai-title","aiTitle":"Reading  a file","sessionId":"s"}
-no JSON
-{"type":"user","message":"a text"}
-{"type":["user"],"timestamp":7,"cwd":{},"message":{"content":7}}
-"#;
+const OF_THE_CLI: &str = include_str!("exports/session.jsonl");
 
 #[test]
 fn trap_t87_tools_are_no_messages_and_the_model_is_in_the_message() {

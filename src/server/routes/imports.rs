@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::domain::DomainError;
-use crate::domain::imports::{BodyError, Job, tell_event};
+use crate::domain::imports::{BodyError, Job, Turn, tell_event};
 use http::header::ACCEPT;
 use schemars::JsonSchema;
 use schemars::generate::SchemaGenerator;
@@ -15,6 +15,7 @@ use serve::{
     Access, Caller, Cx, Events, Fault, FileFlow, Flow, Give, Json, JsonFlow, Query, Reply, Route,
     call,
 };
+use std::fs::File;
 use std::marker::PhantomData;
 use tokio::sync::oneshot;
 use wire::import::{ContextNotes, ImportAnswer, ImportBody, ImportEvent, ImportSync};
@@ -102,14 +103,12 @@ impl From<BodyError> for Fault {
 }
 
 async fn body(cx: Cx<App>, JsonFlow(flow, _): JsonFlow<ImportBody>) -> Result<Given, Fault> {
-    let turn = cx.app.domain.import_turn()?;
-    let file = spooled(&cx, flow).await?;
+    let (turn, file) = spooled(&cx, flow).await?;
     begin(&cx, Job::of_body(file, turn).await?).await
 }
 
 async fn file(cx: Cx<App>, FileFlow { query, file }: FileFlow<FileQuery>) -> Result<Given, Fault> {
-    let turn = cx.app.domain.import_turn()?;
-    let file = spooled(&cx, file).await?;
+    let (turn, file) = spooled(&cx, file).await?;
     begin(&cx, Job::of_file(file, query.archived, turn)).await
 }
 
@@ -128,15 +127,24 @@ async fn contexts(cx: Cx<App>, (): ()) -> Result<Json<ContextNotes>, Fault> {
     Ok(Json(cx.app.domain.import_contexts().await?))
 }
 
-/// What is sent, on disk.
-async fn spooled(cx: &Cx<App>, mut flow: Flow) -> Result<std::fs::File, Fault> {
+/// The right to import, and what is sent, on disk. A sender who is refused is heard to the end,
+/// or would not hear why.
+async fn spooled(cx: &Cx<App>, mut flow: Flow) -> Result<(Turn, File), Fault> {
+    let turn = match cx.app.domain.import_turn() {
+        Ok(turn) => turn,
+        Err(error) => {
+            flow.discard().await;
+            return Err(error.into());
+        }
+    };
     let spool = cx.app.domain.spool().await?;
     while let Some(piece) = flow.next().await? {
         if !spool.add(piece).await {
+            flow.discard().await;
             break;
         }
     }
-    Ok(spool.finish().await?)
+    Ok((turn, spool.finish().await?))
 }
 
 /// Does the work whether or not the caller stays.

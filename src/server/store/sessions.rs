@@ -249,7 +249,11 @@ fn add_group(stats: &mut Stats, group: &Row<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-pub(super) fn edit_metadata(connection: &Connection, id: &str, edit: MetadataEdit) -> rusqlite::Result<()> {
+pub(super) fn edit_metadata(
+    connection: &Connection,
+    id: &str,
+    edit: MetadataEdit,
+) -> rusqlite::Result<()> {
     let metadata = match edit {
         MetadataEdit::Whole(metadata) => metadata,
         MetadataEdit::With(edit) => {

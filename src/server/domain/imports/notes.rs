@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn what_is_in_a_note_is_counted_by_its_headings() {
-        let text = "# About me\n\n> Who I am\n> and why\n\n## Facts\n- a\n* b\n-\n\n## Current Focus\n\
-            - c\n### within\n- d\n## History\n## Other\n- e\n";
+        let text = "# About me\n\n> Who I am\n> and why\n\n## Facts\n- a\n* b\n-\n\n\
+            ## Current Focus\n- c\n### within\n- d\n## History\n## Other\n- e\n";
         let found = note("me.md", text, Timestamp::from_millis(0));
         assert_eq!(
             (found.name.as_str(), found.description.as_str()),
