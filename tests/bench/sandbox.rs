@@ -159,7 +159,12 @@ struct Cost {
 impl Cost {
     /// Of all that live here, the part of one.
     fn of(place: &Place) -> io::Result<Cost> {
-        let agents = place.agents()?;
+        // Not those of its processes that build walls.
+        let is_agent = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).any(|word| word == b"--session")
+        };
+        let agents: Vec<u32> = place.agents()?.into_iter().filter(is_agent).collect();
         let listed = Command::new("docker")
             .args(["ps", "-q", "--no-trunc", "--filter", "label=io.openparachute.session"])
             .output()?;
@@ -181,7 +186,7 @@ impl Cost {
                 all.cli += held_by(pid);
                 groups.extend(group(&within));
             } else if has(&line) && line.contains("shim") {
-                all.shim += resident(pid);
+                all.shim += resident(pid, "VmRSS:");
             }
         }
         groups.sort();
@@ -217,16 +222,16 @@ impl Cost {
     }
 }
 
-/// What a process holds, in MB: with its part of what it shares, or all of that where nobody may
+/// What a process holds, in MB, with its part of what it shares; without that where nobody may
 /// look into it, as into the one that builds an agent's walls.
 fn held_by(pid: u32) -> f64 {
-    memory(pid).map_or_else(|_| resident(pid), |memory| memory.pss)
+    memory(pid).map_or_else(|_| resident(pid, "RssAnon:"), |memory| memory.pss)
 }
 
-/// What is resident of a process, in MB; 0 of one that is gone.
-fn resident(pid: u32) -> f64 {
+/// So much of what is resident of a process, in MB; 0 of one that is gone.
+fn resident(pid: u32, which: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let rss = status.lines().find_map(|line| line.strip_prefix(which));
     let kib = rss.and_then(|rss| rss.trim().split(' ').next()?.parse::<f64>().ok());
     kib.unwrap_or_default() * 1024.0 / 1e6
 }
