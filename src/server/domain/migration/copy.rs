@@ -11,9 +11,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The longest name of a folder that the CLI does not shorten.
-const FOLDER_CHARS_MAX: usize = 200;
-
 /// Where a session's transcript may be.
 pub(super) struct Transcript {
     /// Claude's own: a folder for each working directory.
@@ -102,32 +99,9 @@ fn named(dir: &Dir, part: &Path, file: &Path) -> io::Result<bool> {
     }
 }
 
-/// How the CLI names the folder of a working directory: each character that is no ASCII letter or
-/// digit becomes a dash, and a long name is cut and marked by a hash. It counts as JavaScript does.
+/// How the CLI names the folder of a working directory.
 pub(super) fn folder_of(directory: &Path) -> String {
-    let path = directory.to_string_lossy();
-    let plain = |unit: u16| match u8::try_from(unit) {
-        Ok(byte) if byte.is_ascii_alphanumeric() => char::from(byte),
-        _ => '-',
-    };
-    let name: String = path.encode_utf16().map(plain).collect();
-    if name.len() <= FOLDER_CHARS_MAX {
-        return name;
-    }
-    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
-    let hash = path.encode_utf16().fold(0, add);
-    format!("{}-{}", &name[..FOLDER_CHARS_MAX], base36(hash.unsigned_abs()))
-}
-
-fn base36(mut number: u32) -> String {
-    let mut digits = Vec::new();
-    loop {
-        digits.push(char::from_digit(number % 36, 36).expect("below 36"));
-        number /= 36;
-        if number == 0 {
-            return digits.iter().rev().collect();
-        }
-    }
+    imports::project::folder(&directory.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -183,18 +157,10 @@ mod tests {
         assert_eq!(std::fs::read_dir(&outside).expect("a folder").count(), 1);
     }
 
-    #[test]
-    fn folders_are_named_as_the_cli_names_them() {
-        assert_eq!(folder_of(Path::new("/tmp/My Dir_ü.x")), "-tmp-My-Dir---x");
-        let long = format!("/{}", "a".repeat(250));
-        assert!(folder_of(Path::new(&long)).starts_with(&format!("-{}-", "a".repeat(199))));
-    }
-
     proptest! {
         #[test]
         fn a_folders_name_is_one_part_of_a_path(path: String) {
             let name = folder_of(Path::new(&path));
-            prop_assert!(name.len() <= FOLDER_CHARS_MAX + 8);
             prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
         }
     }
