@@ -31,7 +31,8 @@ pub use answer::{App, Caller, Peer};
 pub use body::Body;
 pub use busy::Busy;
 pub use call::{
-    Asset, Bytes, Call, Cx, Download, Events, Give, Json, Large, Query, RawJson, Take, With, WithQuery,
+    Asset, Bytes, Call, Cx, Download, Events, Give, Json, Large, Query, RawJson, Take, With,
+    WithQuery,
 };
 pub use condition::Condition;
 pub use fault::Fault;

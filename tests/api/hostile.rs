@@ -194,7 +194,12 @@ impl Line {
     }
 
     /// Asks, and has the answer judged. True: it was done.
-    pub(crate) async fn ask(&mut self, method: &Method, path: &str, body: Option<(&str, Vec<u8>)>) -> bool {
+    pub(crate) async fn ask(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> bool {
         let request = Request::builder().method(method).uri(path).header("host", "localhost:3333");
         let request = match &body {
             Some((kind, _)) => request.header("content-type", *kind),

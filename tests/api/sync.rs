@@ -135,6 +135,7 @@ async fn traps_t_11_and_t_82_what_is_hidden_or_leads_out_is_refused_at_each_door
     symlink("../../outside.md", home.vault().join("Daily/out.md")).expect("linked");
     symlink("a..b.md", home.vault().join("Daily/link.md")).expect("linked");
     symlink("../vault-backup", home.vault().join("away")).expect("linked");
+    symlink("Daily/.x", home.vault().join("shown")).expect("linked");
     let server = home.server().await;
     let caller = server.local();
     let backup = home.path("vault-backup").display().to_string();
@@ -148,6 +149,7 @@ async fn traps_t_11_and_t_82_what_is_hidden_or_leads_out_is_refused_at_each_door
         "Daily/..",
         "Daily/.x",
         "away",
+        "shown",
         "note.md",
         "Daily/in",
     ] {

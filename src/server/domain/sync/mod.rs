@@ -98,7 +98,7 @@ impl Domain {
         let (known, version) = self.sync_store().await?.roots(top.clone()).await.map_err(stored)?;
         let count = |number: i64| u64::try_from(number).unwrap_or(0);
         let roots = known.into_iter().map(|known| SyncRoot {
-            root: known.path[top.len()..].trim_start_matches('/').to_owned(),
+            root: relative(&known.path, &top),
             files: count(known.files),
             tombstones: count(known.tombstones),
             last_push: known.pushed_at.map(Timestamp::from_millis),
@@ -133,6 +133,8 @@ impl Domain {
                 return Err(bad("the root is not a directory".into()));
             }
             let real = found.unwrap_or(asked);
+            // Also a link must not make a root of what is hidden.
+            lawful(&real.to_string_lossy()).map_err(|why| bad(format!("it is no root: {why}")))?;
             let key = match real.as_os_str().is_empty() {
                 true => top,
                 false => top.join(&real),
@@ -141,6 +143,11 @@ impl Domain {
         })
         .await
     }
+}
+
+/// A path of the database from the vault.
+fn relative(key: &str, top: &str) -> String {
+    key.strip_prefix(top).unwrap_or(key).trim_start_matches('/').to_owned()
 }
 
 /// Does this to its end, also where nobody waits any more: what was read need not be read again,

@@ -16,6 +16,7 @@ use super::{FileError, Folder, absent};
 use crate::limits::{FILE_TEXT_BYTES_MAX, PATH_BYTES_MAX};
 use cap_std::fs::{Dir, Metadata, MetadataExt};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::fs::File;
@@ -247,7 +248,9 @@ impl Found {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
             // A socket cannot be opened, nor a device without a driver.
-            Err(FileError::Io { source, .. }) if source.raw_os_error() == Some(6) => {
+            Err(FileError::Io { source, .. })
+                if Errno::from_io_error(&source) == Some(Errno::NXIO) =>
+            {
                 return Err(ReachError::NotFile);
             }
             Err(error) => return Err(outside(error)),
