@@ -133,6 +133,25 @@ async fn what_people_wrote_by_hand_is_read_and_what_is_bad_is_told() {
 }
 
 #[tokio::test]
+async fn what_an_entry_names_is_suggested_and_linked() {
+    let home = Home::new();
+    let entity = "---\npara_id: people/ada\nname: Ada Lovelace\n---\nx";
+    write(&home, &[("Brain/entities/ada.md", entity)]);
+    let server = home.server().await;
+    let caller = server.local();
+    assert_eq!(caller.ask(http::Method::POST, "/api/brain/reload", None).await.status, 200);
+    let entry = made(&caller, &json!({ "content": "we met Ada Lovelace." })).await;
+    let suggested = &entry["brain_suggestions"][0];
+    assert_eq!(
+        (&suggested["para_id"], &suggested["name"]),
+        (&json!("people/ada"), &json!("Ada Lovelace"))
+    );
+    let id = entry["id"].as_str().expect("an id");
+    let shown = caller.get(&format!("{AT}/{id}")).await.json();
+    assert_eq!((&shown["brain_links"], &shown["metadata"]), (&json!(["people/ada"]), &json!({})));
+}
+
+#[tokio::test]
 async fn no_name_and_no_size_leads_elsewhere() {
     let home = Home::new();
     write(&home, &[("secret.md", "canary"), ("Daily/entries/real.md", "x")]);

@@ -339,3 +339,44 @@ async fn the_real_cli_has_no_tools_in_a_run() {
     assert_eq!(stream.event("init")["tools"], json!([]));
     assert!(!output(&home).is_empty());
 }
+
+#[tokio::test]
+async fn a_run_has_no_more_trust_than_the_owner_set() {
+    let home = home("@@{\"text\":\"Done.\"}@@");
+    let server = home.server().await;
+    let caller = server.local();
+    let first = ran(&caller).await;
+    let stream = events(&caller, &first).await;
+    assert_eq!(stream.event("session")["trust"], "full");
+    let session = first["sdk_session_id"].as_str().expect("a session");
+    let lower = json!({ "trustLevel": "sandboxed" });
+    let path = format!("/api/chat/{session}/config");
+    assert_eq!(caller.send(Method::PATCH, &path, &lower).await.status, 200);
+    // There is no engine here, and no silent way round it.
+    let refused = ran(&caller).await;
+    assert_eq!(refused["status"], "error", "{refused}");
+    assert_eq!(refused["sdk_session_id"], session);
+    assert_eq!(state(&home)["run_count"], 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_when_the_server_goes() {
+    let home = home("@@{\"text\":\"After all.\",\"n\":10,\"delay_us\":200000}@@");
+    let mut server = home.server().await;
+    let caller = server.local();
+    let asked = tokio::spawn({
+        let caller = caller.clone();
+        async move { ran(&caller).await }
+    });
+    eventually("it is at work", async || server.log().contains("turn accepted").then_some(()))
+        .await;
+    let stopped = tokio::task::spawn_blocking(move || {
+        server.restart();
+        server
+    });
+    let told = asked.await.expect("no panic");
+    assert_eq!((&told["status"], told["error"].is_string()), (&json!("running"), true), "{told}");
+    let _server = stopped.await.expect("no panic");
+    eventually("its output is there", async || output(&home).contains("After all.").then_some(()))
+        .await;
+}
