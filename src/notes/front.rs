@@ -190,6 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_that_says_nothing_is_nobodys_and_can_be_written() {
+        let front = Front::read("---\n! : a\nb: ! c\nd: !mine e\n---\nt [Et").expect("fields");
+        assert_eq!(front.text("b").as_deref(), Some("c"));
+        let again = Front::read(&front.write()).expect("fields");
+        assert_eq!(again, front);
+    }
+
+    #[test]
     fn a_field_is_found_in_each_spelling_and_brackets_are_not_divided() {
         let front = Front::read("---\nallowed-tools: Read, Bash(git log:*, x) Grep\n---\n");
         let front = front.expect("front matter");

@@ -122,7 +122,8 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         let (tag, value) = tagged.variant::<String>()?;
         self.take(tag.len())?;
         let value = value.newtype_variant_seed(self)?;
-        if tag.is_empty() {
+        // `!` alone says nothing, and is nothing that could be written again.
+        if tag.trim_start_matches('!').is_empty() {
             return Ok(value);
         }
         Ok(Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value })))

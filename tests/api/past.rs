@@ -9,7 +9,7 @@ pub(crate) const FIRST: &str = "00000000-0000-4000-8000-000000000001";
 /// Waits for its owner's word, and has no transcript.
 pub(crate) const SECOND: &str = "00000000-0000-4000-8000-000000000002";
 
-const TABLES: &str = "
+pub(crate) const TABLES: &str = "
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY, title TEXT, module TEXT NOT NULL DEFAULT 'chat',
         source TEXT NOT NULL DEFAULT 'parachute', working_directory TEXT, vault_root TEXT,
