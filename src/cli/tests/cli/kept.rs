@@ -234,9 +234,7 @@ fn a_workspaces_network_is_set_and_its_limits_stay() {
     house.run(&["workspace", "set", "plain", "--network", "none", "--json"]);
     house.run(&["workspace", "add", "The trip", "--network", "full"]);
     let heard = stub.heard();
-    assert_eq!(heard[0].line, "GET /api/workspaces/trip");
     assert_eq!(heard[1].line, "PUT /api/workspaces/trip");
-    // What held without being said holds on.
     let limits = json!({"memory": "1g", "cpu": "2", "timeout": 60, "network": "full"});
     let usual = json!({"memory": "1g", "cpu": "1.0", "timeout": 3600, "network": "none"});
     assert_eq!((&heard[1].body["sandbox"], &heard[3].body["sandbox"]), (&limits, &usual));
