@@ -365,6 +365,16 @@ pub struct Model {
     pub is_latest: bool,
 }
 
+/// Query of `GET /supervisor/models` and of the server's `GET /api/models`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ModelsQuery {
+    /// All, not only the newest of each family.
+    pub show_all: bool,
+    /// Ask the vendor, however fresh the list is.
+    pub refresh: bool,
+}
+
 /// Answer of `GET /supervisor/models`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModelList {

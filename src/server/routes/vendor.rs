@@ -1,11 +1,9 @@
 //! Models and usage (contract-core §1.9, §1.10).
 
 use crate::app::App;
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serve::table::get;
 use serve::{Access, Cx, Fault, Json, Query, Route, call};
-use wire::supervisor::ModelList;
+use wire::supervisor::{ModelList, ModelsQuery};
 use wire::usage::UsageReport;
 
 pub(super) fn rows() -> Vec<Route<App>> {
@@ -14,16 +12,6 @@ pub(super) fn rows() -> Vec<Route<App>> {
         get("/api/models", Key, "Models of the vendor", call!(models)),
         get("/api/usage", Key, "What is used of limits, and what turns came to", call!(usage)),
     ]
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct ModelsQuery {
-    /// All, not only the newest of each family.
-    #[serde(default)]
-    show_all: bool,
-    /// Ask the vendor, however fresh the list is.
-    #[serde(default)]
-    refresh: bool,
 }
 
 async fn models(cx: Cx<App>, Query(query): Query<ModelsQuery>) -> Result<Json<ModelList>, Fault> {

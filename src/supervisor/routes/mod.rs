@@ -6,15 +6,13 @@ mod orders;
 use crate::app::App;
 use crate::{config, console, events, logs, status, suite};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serve::table::{get, put};
 use serve::{
     Access, Asset, Cx, Download, Events, Fault, Json, Query, RawJson, Route, Table, With, call,
 };
 use std::marker::PhantomData;
 use wire::supervisor::{
-    ConfigAnswer, ConfigChange, ConfigChanged, LogLine, ModelList, SupervisorStatus,
+    ConfigAnswer, ConfigChange, ConfigChanged, LogLine, ModelList, ModelsQuery, SupervisorStatus,
 };
 
 /// The route table.
@@ -92,16 +90,6 @@ async fn change_config(
 
 async fn schema(_: Cx<App>, (): ()) -> Result<Json<serde_json::Value>, Fault> {
     Ok(Json(::config::settings::schema()))
-}
-
-#[derive(Deserialize, JsonSchema)]
-struct ModelsQuery {
-    /// All of them, and not the newest of each family only.
-    #[serde(default)]
-    show_all: bool,
-    /// Ask the vendor now.
-    #[serde(default)]
-    refresh: bool,
 }
 
 async fn models(cx: Cx<App>, Query(query): Query<ModelsQuery>) -> Result<Json<ModelList>, Fault> {
