@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaGenerator;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serve::fault::Invalid;
+use serve::fault::{Invalid, chain};
 use serve::table::{get, post};
 use serve::{
     Access, Caller, Cx, Events, Fault, FileFlow, Flow, Give, Json, JsonFlow, Query, Reply, Route,
@@ -147,6 +147,13 @@ async fn spooled(cx: &Cx<App>, mut flow: Flow) -> Result<(Turn, File), Fault> {
     Ok((turn, spool.finish().await?))
 }
 
+/// What an answer would say of it; the rest is for the journal.
+fn said(error: DomainError) -> String {
+    tracing::warn!(error = chain(&error), "an import failed");
+    let detail = Fault::from(error).body["detail"].take();
+    detail.as_str().unwrap_or("Internal Server Error").to_owned()
+}
+
 /// Does the work whether or not the caller stays.
 async fn begin(cx: &Cx<App>, job: Job) -> Result<Given, Fault> {
     let app = cx.app.clone();
@@ -157,7 +164,7 @@ async fn begin(cx: &Cx<App>, job: Job) -> Result<Given, Fault> {
             app.busy.count(true);
             let event = match app.domain.import(job, Some(&feed)).await {
                 Ok(answer) => ImportEvent::ImportDone(answer),
-                Err(error) => ImportEvent::ImportError { error: error.to_string() },
+                Err(error) => ImportEvent::ImportError { error: said(error) },
             };
             tell_event(&feed, &event).await;
             app.busy.count(false);

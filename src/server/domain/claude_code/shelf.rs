@@ -12,15 +12,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Facts by file, with its length and the time of its last change.
+/// Facts by folder and session.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<HashMap<CliFile, Arc<Facts>>>);
+pub(crate) struct Shelf(Mutex<HashMap<String, Kept>>);
+
+/// What a file was about when it was so.
+struct Kept {
+    size: u64,
+    modified_us: i64,
+    facts: Arc<Facts>,
+}
 
 impl Shelf {
     /// What a file is about. None where it is gone or cannot be read: it may be somebody else's.
     pub(super) fn facts(&self, root: &Path, file: &CliFile) -> Option<Arc<Facts>> {
-        if let Some(facts) = self.lock().get(file) {
-            return Some(facts.clone());
+        let name = format!("{}/{}", file.project, file.id);
+        let is_so = |kept: &&Kept| kept.size == file.size && kept.modified_us == file.modified_us;
+        if let Some(kept) = self.lock().get(&name).filter(is_so) {
+            return Some(kept.facts.clone());
         }
         let read = match cli::open(root, file) {
             Ok(opened) => facts(BufReader::with_capacity(BUFFER_BYTES, opened?)),
@@ -38,13 +47,12 @@ impl Shelf {
         if kept.len() >= CLI_SESSIONS_MAX {
             kept.clear();
         }
-        // What it was before it changed is not asked for any more.
-        kept.retain(|old, _| old.id != file.id || old.project != file.project);
-        kept.insert(file.clone(), found.clone());
+        let (size, modified_us, facts) = (file.size, file.modified_us, found.clone());
+        kept.insert(name, Kept { size, modified_us, facts });
         Some(found)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CliFile, Arc<Facts>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
