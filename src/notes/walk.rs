@@ -4,13 +4,17 @@
 
 use crate::files::{Kind, Stat, Vault, below, is_gone};
 use crate::limits::{FOLDERS_DEEP_MAX, FOLDERS_MAX, NOTE_BYTES_MAX, NOTES_MAX, WARNINGS_MAX};
-use crate::store::{IndexError, Store};
+use crate::store::{IndexError, Kept, Store};
 use crate::watch::Watch;
 use crate::{Ignored, Note, Warning};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::SystemTime;
+
+/// Two changes of a file may have the same time within so long (FAT counts every other second).
+const TICK_NANOS: u64 = 2_000_000_000;
 
 pub(crate) struct Walk<'w> {
     pub(crate) vault: &'w Vault,
@@ -18,6 +22,8 @@ pub(crate) struct Walk<'w> {
     pub(crate) store: &'w mut Store,
     watch: &'w mut Watch,
     stop: &'w AtomicBool,
+    /// Nanoseconds since 1970.
+    now: i64,
     /// Notes that came, changed or went.
     pub(crate) changed: usize,
     told: usize,
@@ -31,11 +37,20 @@ impl<'w> Walk<'w> {
         watch: &'w mut Watch,
         stop: &'w AtomicBool,
     ) -> Walk<'w> {
-        Walk { vault, rules, store, watch, stop, changed: 0, told: 0 }
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        Walk { vault, rules, store, watch, stop, now, changed: 0, told: 0 }
     }
 
     pub(crate) fn is_ignored(&self, path: &str, is_folder: bool) -> bool {
         self.rules.is_ignored(Path::new(path), is_folder)
+    }
+
+    /// Whether a file is the one that was read. One written just now may have been written again
+    /// within the same tick of the disk's clock, and looks the same.
+    fn is_known(&self, kept: Option<&Kept>, stat: Stat) -> bool {
+        let is_fresh = self.now.abs_diff(stat.modified) < TICK_NANOS;
+        kept.is_some_and(|kept| kept.stat == stat) && !is_fresh
     }
 
     /// Compares what is at a path, whatever that is now.
@@ -44,7 +59,7 @@ impl<'w> Walk<'w> {
             Some(Kind::Folder) if !self.is_ignored(path, true) => self.folder(path),
             Some(Kind::Note(stat)) if !self.is_ignored(path, false) => {
                 let kept = self.store.at(path)?;
-                if kept.is_none_or(|kept| kept.stat != stat) {
+                if !self.is_known(kept.as_ref(), stat) {
                     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
                     self.note(folder, file)?;
                 }
@@ -124,7 +139,8 @@ impl<'w> Walk<'w> {
                 Kind::Note(_) if *notes >= NOTES_MAX => {}
                 Kind::Note(stat) => {
                     *notes += 1;
-                    if known.remove(&name).is_none_or(|kept| kept.stat != stat) {
+                    let kept = known.remove(&name);
+                    if !self.is_known(kept.as_ref(), stat) {
                         self.note(folder, &name)?;
                     }
                 }
