@@ -27,6 +27,7 @@ mod hostile_files;
 mod http;
 mod imports;
 mod imports_types;
+mod imports_under_way;
 mod in_hand;
 mod input;
 mod keys;
