@@ -22,7 +22,16 @@ pub(crate) async fn run(client: Client, args: &ImportArgs) -> Result<u8, Fail> {
     let mut status = exit::DONE;
     let mut all = Vec::new();
     for file in &args.files {
-        let answer = one(&client, file, args.archived).await?;
+        let answer = match one(&client, file, args.archived).await {
+            Ok(answer) => answer,
+            Err(fail) => {
+                // What came of the files before is told all the same.
+                if !all.is_empty() {
+                    print_json(&all.into())?;
+                }
+                return Err(fail);
+            }
+        };
         if answer.problem.is_some() {
             status = exit::FAILED;
         }

@@ -2,8 +2,9 @@
 //! said.
 
 use crate::commands::json_of;
-use crate::run::House;
+use crate::run::{House, Running};
 use crate::stub::{Answer, Piece};
+use crate::terminal::{see, terminal};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -83,4 +84,23 @@ fn what_does_not_come_about_is_said() {
         assert!(ran.err.contains("hint: name a .json or a .zip"), "{ran:?}");
     }
     assert_eq!(house.run(&["import"]).status, Some(2));
+}
+
+#[test]
+fn an_import_is_followed_on_a_terminal_in_one_line() {
+    let house = House::new();
+    fs::write(house.path("a.json"), "[]").unwrap();
+    let _stub = house.serve(|_, _| {
+        let progress = json!({ "type": "import_progress", "total_conversations": 9,
+            "imported_count": 7, "skipped_count": 2, "bytes_read": 30, "bytes_total": 40 });
+        Answer::Stream(vec![event(&progress), event(&done(0, &[], None))])
+    });
+    let (mut ours, theirs) = terminal();
+    let mut command = house.command(&["import", "a.json"]);
+    command.env("NO_COLOR", "1").stdout(theirs.try_clone().unwrap()).stderr(theirs);
+    let mut running = Running(command.spawn().unwrap());
+    drop(command);
+    see(&mut ours, "\r\u{1b}[Ksending a.json (0 KiB)\r\u{1b}[K75 %: 7 new, 2 others\r\u{1b}[K");
+    see(&mut ours, "a.json: 2 new");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
 }

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
 /// Our side of the terminal and the program's.
-fn terminal() -> (File, File) {
+pub(crate) fn terminal() -> (File, File) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -20,7 +20,7 @@ fn terminal() -> (File, File) {
 }
 
 /// Reads until the terminal shows this.
-fn see(terminal: &mut File, what: &str) -> String {
+pub(crate) fn see(terminal: &mut File, what: &str) -> String {
     let (mut seen, mut byte) = (Vec::new(), [0]);
     while !seen.ends_with(what.as_bytes()) {
         terminal.read_exact(&mut byte).unwrap_or_else(|e| {
