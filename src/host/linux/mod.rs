@@ -130,6 +130,19 @@ mod tests {
     }
 
     #[test]
+    fn one_thread_goes_back_and_the_others_stay() {
+        use rustix::process::getpriority_process;
+        let own = || getpriority_process(Some(rustix::thread::gettid())).expect("a priority");
+        let before = own();
+        let low = std::thread::spawn(move || {
+            Systemd::low_priority().expect("always allowed");
+            own()
+        });
+        assert!(low.join().expect("ended") > before.min(9));
+        assert_eq!(own(), before);
+    }
+
+    #[test]
     fn folders_by_xdg_and_without() {
         let pair = |state: &str, runtime: &str| (PathBuf::from(state), PathBuf::from(runtime));
         assert_eq!(places(&[]), pair("/h/.local/state/parachute", "/h/.local/state/parachute/run"));

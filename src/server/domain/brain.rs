@@ -27,6 +27,8 @@ const LIMIT: usize = 200;
 pub(crate) struct Brain {
     index: Arc<Index>,
     turns: Semaphore,
+    /// Whoever wants everything to be looked at waits for that, one after the other.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 /// What is looked for.
@@ -45,7 +47,11 @@ impl Brain {
     /// Nothing is read yet.
     pub(super) fn new(vault: &Path, file: PathBuf) -> Brain {
         let index = Arc::new(Index::new(vault.to_owned(), file));
-        Brain { index, turns: Semaphore::new(SEARCHES_MAX) }
+        Brain {
+            index,
+            turns: Semaphore::new(SEARCHES_MAX),
+            reloading: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Follows the notes from now on, behind everything else the machine has to do.
@@ -151,6 +157,7 @@ impl Domain {
 
     /// Looks at all notes once more.
     pub(crate) async fn reload_notes(&self) -> Result<BrainReloaded, DomainError> {
+        let _one = self.brain.reloading.lock().await;
         let index = self.brain.index.clone();
         let Answer { known, indexing } = blocking(move || index.reload()).await??;
         Ok(BrainReloaded {
