@@ -396,7 +396,7 @@ pub(crate) fn too_large(max: u64) -> Fault {
 
 /// Reads what is refused, so that a sender in the middle of sending sees the answer instead of
 /// a connection that was reset; within bounds.
-pub(crate) async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
+async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
     let mut left = limits.refused_body_bytes_max;
     let reading = async {
         while let Some(Ok(frame)) = body.frame().await {
