@@ -280,7 +280,15 @@ async fn trap_t_79_a_text_that_the_device_has_not_seen_is_kept_beside() {
     assert_eq!(phone.text("j.md", "two").await["files"][0].get("kept"), None);
     laptop.pull(&["j.md"]).await;
     assert_eq!(laptop.text("j.md", "three").await["files"][0].get("kept"), None);
-    // The phone does not know of that.
+    // A text that was there before is no edit: the file is only marked as the newer one.
+    age(&home, "Daily/j.md");
+    let modified = || fs::metadata(home.vault().join("Daily/j.md")).expect("there").modified();
+    let before = modified().expect("told");
+    let stale = phone.text("j.md", "two").await;
+    assert_eq!((&stale["pushed"], stale["conflicts"][0]["hash"].is_string()), (&json!(0), true));
+    assert_eq!(on_disk(&home, "j.md").as_deref(), Some("three"));
+    assert!(modified().expect("told") > before);
+    // The phone does not know of that, and has an edit of its own.
     let pushed = phone.text("j.md", "four").await;
     let kept = pushed["files"][0]["kept"].as_str().expect("kept").to_owned();
     assert!(kept.starts_with("j.sync-conflict-") && kept.ends_with("-server.md"), "{kept}");

@@ -245,7 +245,10 @@ fn do_one(
             out.hash = here.hash;
             return Ok(out);
         }
-        Verdict::Refuse => {
+        verdict @ (Verdict::Refuse | Verdict::Stale) => {
+            if let (Verdict::Stale, Some(spot)) = (verdict, &spot) {
+                spot.touch()?;
+            }
             out.refused = Some(refusal(work, here));
             return Ok(out);
         }
@@ -257,8 +260,9 @@ fn do_one(
     let here = look(work, Some(&spot), memory, &mut out)?;
     match rules::of_push(&here, &base, hash, || is_grown(&spot, bytes)) {
         Verdict::Same => out.hash = here.hash,
-        Verdict::Refuse => out.refused = Some(refusal(work, here)),
-        verdict => {
+        // What came just now is judged by its time the next time.
+        Verdict::Refuse | Verdict::Stale => out.refused = Some(refusal(work, here)),
+        verdict @ (Verdict::Do | Verdict::Keep) => {
             if verdict == Verdict::Keep {
                 out.kept = Some(keep(&spot, work)?);
             }

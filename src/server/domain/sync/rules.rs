@@ -16,7 +16,9 @@
 //! taken, and what was there is kept beside it under a name of the app's own kind
 //! (`a.sync-conflict-….md`), which the app then pulls as a new file: both sides have both, and
 //! agree. Where every line of what was there is also in the new text, in order, nothing would be
-//! lost, and nothing is kept: a journal only grows.
+//! lost, and nothing is kept: a journal only grows. A text that was here before is no edit, but
+//! one that its device still has while its clock runs ahead: it is refused, and the file that is
+//! there gets the time of now, so that the app takes it for the newer one, as it is, and pulls it.
 //!
 //! **A deleted file** comes back only with a text that was never here, which is an edit by
 //! somebody who had not heard of the deletion: an edit is worth more. A text that was here
@@ -56,6 +58,8 @@ pub(crate) enum Verdict {
     Keep,
     /// It is not done.
     Refuse,
+    /// It is not done, and what is there is marked as changed now.
+    Stale,
 }
 
 /// A text with this hash comes. `grown`: every line of what is there is in it, in order.
@@ -70,6 +74,7 @@ pub(crate) fn of_push(
         (Some(now), _) => match base {
             Base::Told(base) | Base::Seen(Some(base)) if base == now => Verdict::Do,
             Base::Told(_) => Verdict::Refuse,
+            Base::Seen(_) if here.had => Verdict::Stale,
             Base::Seen(_) if grown() => Verdict::Do,
             Base::Seen(_) => Verdict::Keep,
         },

@@ -29,6 +29,9 @@ fn traps_t_79_and_t_80_each_case_has_its_verdict() {
         assert_eq!(of_push(&there, &base, "now", || false), Verdict::Same, "{base:?}");
     }
     assert_eq!(of_push(&there, &seen(None), "new", || true), Verdict::Do);
+    let past = Here { had: true, ..there.clone() };
+    assert_eq!(of_push(&past, &seen(Some("old")), "old", || true), Verdict::Stale);
+    assert_eq!(of_push(&past, &seen(Some("now")), "old", || false), Verdict::Do);
     let gone = |had| Here { buried: Some("last".into()), had, ..Here::default() };
     for (had, base, verdict) in [
         (true, seen(None), Verdict::Refuse),
@@ -117,6 +120,10 @@ impl Server {
         let verdict = of_push(&here, &base, text, || grown(old.as_bytes(), text.as_bytes()));
         match verdict {
             Verdict::Refuse => return false,
+            Verdict::Stale => {
+                self.files.insert(path.to_owned(), (old, now));
+                return false;
+            }
             Verdict::Same => {}
             Verdict::Do | Verdict::Keep => {
                 if verdict == Verdict::Keep {
@@ -148,7 +155,7 @@ impl Server {
                 self.buried.insert(path.to_owned(), text);
             }
             Verdict::Same => {}
-            Verdict::Keep | Verdict::Refuse => return false,
+            Verdict::Keep | Verdict::Refuse | Verdict::Stale => return false,
         }
         self.seen.insert((who, path.to_owned()), String::new());
         true
@@ -271,10 +278,10 @@ impl Device {
                 }
             }
             Step::Both(path) => {
-                let Some((theirs, at)) = server.pull(self.who, &path) else { return };
                 if !self.files.contains_key(&path) {
                     return;
                 }
+                let Some((theirs, at)) = server.pull(self.who, &path) else { return };
                 self.copies += 1;
                 let copy = format!("{path}.sync-conflict-{}-{}", self.copies, self.who);
                 self.files.insert(copy, (theirs.clone(), at));

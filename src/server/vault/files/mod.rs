@@ -239,6 +239,13 @@ impl Spot {
     pub(crate) fn open(&self) -> Result<Option<Found>, ReachError> {
         Found::open(&self.folder, &self.name)
     }
+
+    /// Gives what is there the time of now.
+    pub(crate) fn touch(&self) -> Result<(), ReachError> {
+        let Some(found) = self.open()? else { return Ok(()) };
+        let touched = found.file.set_modified(SystemTime::now());
+        touched.map_err(|error| FileError::of(&self.real)(error).into())
+    }
 }
 
 impl Found {
