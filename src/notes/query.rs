@@ -77,7 +77,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_a_syntax_error(
-            text in "[a-z\"*()^:{}+, \\-\u{0}-\u{20}]{0,40}|\\PC{0,40}|(AND|OR|NOT|NEAR|\"| |\\*){0,9}",
+            text in "[a-z\"*()^:{}+, \\-\u{0}-\u{20}]{0,40}|\\PC{0,40}\
+                |(AND|OR|NOT|NEAR|\"| |\\*){0,9}",
         ) {
             if let Some(query) = words(&text) {
                 let found = asked(&query);
