@@ -48,6 +48,7 @@ mod settings;
 mod skills;
 mod streams;
 mod sync;
+mod sync_devices;
 mod tables;
 mod tables_context;
 mod tables_daily;

@@ -7,24 +7,23 @@ use crate::types::{get, parses};
 use http::Method;
 use parachute_tests::{Caller, Home};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
 /// A device, told from others by the name it gives.
 #[derive(Clone)]
-struct Device {
-    caller: Caller,
+pub(crate) struct Device {
+    pub(crate) caller: Caller,
     name: Option<&'static str>,
 }
 
 impl Device {
-    fn new(caller: &Caller, name: &'static str) -> Device {
+    pub(crate) fn new(caller: &Caller, name: &'static str) -> Device {
         Device { caller: caller.clone(), name: Some(name) }
     }
 
-    async fn push(&self, files: Value) -> Value {
+    pub(crate) async fn push(&self, files: Value) -> Value {
         let body = json!({ "root": "Daily", "files": files, "device": self.name });
         parses(&self.caller.post("/api/sync/push", &body).await, 200, t::PUSHED)
     }
@@ -33,16 +32,16 @@ impl Device {
         self.push(json!([{ "path": path, "content": text }])).await
     }
 
-    async fn on(&self, path: &str, text: &str, base: &str) -> Value {
+    pub(crate) async fn on(&self, path: &str, text: &str, base: &str) -> Value {
         self.push(json!([{ "path": path, "content": text, "base": base }])).await
     }
 
-    async fn pull(&self, paths: &[&str]) -> Value {
+    pub(crate) async fn pull(&self, paths: &[&str]) -> Value {
         let body = json!({ "root": "Daily", "paths": paths, "device": self.name });
         parses(&self.caller.post("/api/sync/pull", &body).await, 200, t::PULLED)
     }
 
-    async fn delete(&self, path: &str, base: Option<&str>) -> Value {
+    pub(crate) async fn delete(&self, path: &str, base: Option<&str>) -> Value {
         let base = base.map(|base| format!("&bases={base}")).unwrap_or_default();
         let device = self.name.map(|name| format!("&device={name}")).unwrap_or_default();
         let path = format!("/api/sync/files?root=Daily&paths={path}{base}{device}");
@@ -50,7 +49,7 @@ impl Device {
     }
 }
 
-async fn manifest(caller: &Caller, query: &str) -> Value {
+pub(crate) async fn manifest(caller: &Caller, query: &str) -> Value {
     get(caller, &format!("/api/sync/manifest?root=Daily&{query}"), t::MANIFEST).await
 }
 
@@ -58,7 +57,7 @@ fn paths(list: &Value) -> Vec<&str> {
     list.as_array().expect("a list").iter().map(|f| f["path"].as_str().expect("text")).collect()
 }
 
-fn on_disk(home: &Home, path: &str) -> Option<String> {
+pub(crate) fn on_disk(home: &Home, path: &str) -> Option<String> {
     fs::read_to_string(home.vault().join("Daily").join(path)).ok()
 }
 
@@ -424,110 +423,4 @@ async fn what_is_known_is_told_by_root_and_outlives_a_damaged_file() {
     let again = manifest(&caller, "").await;
     assert_eq!(paths(&again["files"]), ["a.md", "b.md"]);
     assert!(home.path("s/parachute/sync.db.broken").exists());
-}
-
-/// What a device has that says its base.
-#[derive(Default)]
-struct Shelf {
-    files: BTreeMap<String, String>,
-    /// What it had from the server last, or gave to it: hash and text.
-    bases: BTreeMap<String, (String, String)>,
-}
-
-impl Shelf {
-    async fn settle(&mut self, device: &Device) {
-        let told = manifest(&device.caller, "pattern=*").await;
-        let text = |file: &Value, name: &str| file[name].as_str().expect("text").to_owned();
-        let files = told["files"].as_array().expect("a list").iter();
-        let there: BTreeMap<String, String> =
-            files.map(|file| (text(file, "path"), text(file, "hash"))).collect();
-        let all: BTreeSet<String> = self.files.keys().chain(there.keys()).cloned().collect();
-        for path in all {
-            self.settle_one(device, &path, there.get(&path)).await;
-        }
-    }
-
-    async fn settle_one(&mut self, device: &Device, path: &str, now: Option<&String>) {
-        let base = self.bases.get(path).cloned();
-        let mine = self.files.get(path).cloned();
-        let untouched = mine == base.as_ref().map(|(_, text)| text.clone());
-        let current = base.as_ref().map(|(hash, _)| hash) == now;
-        match (mine, now) {
-            (_, now) if untouched && current => assert_eq!(now.is_some(), base.is_some()),
-            (_, Some(_)) if untouched => self.take(device, path).await,
-            (_, None) if untouched => {
-                self.files.remove(path);
-                self.bases.remove(path);
-            }
-            (None, Some(now)) if current => {
-                assert_eq!(device.delete(path, Some(now)).await["deleted"], 1);
-                self.bases.remove(path);
-            }
-            (None, Some(_)) => self.take(device, path).await,
-            (Some(text), Some(_)) if !current => {
-                self.take(device, path).await;
-                let theirs = self.files.insert(path.to_owned(), text).expect("taken");
-                let copy = format!("{path}.sync-conflict-{}", theirs.replace(' ', "-"));
-                self.files.insert(copy, theirs);
-                self.give(device, path).await;
-            }
-            (Some(_), _) => self.give(device, path).await,
-            (None, None) => {
-                self.bases.remove(path);
-            }
-        }
-    }
-
-    async fn give(&mut self, device: &Device, path: &str) {
-        let text = self.files[path].clone();
-        let base = self.bases.get(path).map_or("", |(hash, _)| hash);
-        let pushed = device.on(path, &text, base).await;
-        let hash = pushed["files"][0]["hash"].as_str().expect("taken").to_owned();
-        self.bases.insert(path.to_owned(), (hash, text));
-    }
-
-    async fn take(&mut self, device: &Device, path: &str) {
-        let pulled = device.pull(&[path]).await;
-        let text = |name: &str| pulled["files"][0][name].as_str().expect("text").to_owned();
-        self.files.insert(path.to_owned(), text("content"));
-        self.bases.insert(path.to_owned(), (text("hash"), text("content")));
-    }
-}
-
-#[tokio::test]
-async fn two_devices_end_equal_through_the_doors_and_no_edit_is_lost() {
-    let home = Home::new();
-    let server = home.server().await;
-    let caller = server.local();
-    let devices = [Device::new(&caller, "a"), Device::new(&caller, "b")];
-    let mut shelves = [Shelf::default(), Shelf::default()];
-    let mut rng = crate::rng::Rng::new(0x5eed_0041);
-    let (mut superseded, mut all) = (Vec::new(), Vec::new());
-    for round in 0..60 {
-        let at = rng.below(2) as usize;
-        let shelf = &mut shelves[at];
-        let path = format!("note-{}.md", rng.below(4));
-        match rng.below(4) {
-            0 => superseded.extend(shelf.files.remove(&path)),
-            1 => shelf.settle(&devices[at]).await,
-            _ => {
-                let text = format!("text {round}");
-                all.push(text.clone());
-                superseded.extend(shelf.files.insert(path, text));
-            }
-        }
-    }
-    for _ in 0..4 {
-        for (shelf, device) in shelves.iter_mut().zip(&devices) {
-            shelf.settle(device).await;
-        }
-    }
-    assert_eq!(shelves[0].files, shelves[1].files);
-    for (path, text) in &shelves[0].files {
-        assert_eq!(on_disk(&home, path).as_ref(), Some(text), "{path}");
-    }
-    for text in all {
-        let kept = shelves[0].files.values().chain(&superseded).any(|other| *other == text);
-        assert!(kept, "lost: {text}");
-    }
 }
