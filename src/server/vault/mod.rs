@@ -20,8 +20,8 @@ pub(crate) mod plugins;
 pub(crate) mod repo;
 pub(crate) mod skills;
 pub(crate) mod slug;
-pub(crate) mod sync;
 mod streamed;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unpack;
