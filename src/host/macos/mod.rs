@@ -86,8 +86,7 @@ impl Machine for Launchd {
     fn low_priority() -> io::Result<()> {
         // SAFETY: setpriority(2) reads nothing of ours; 0 is the calling thread.
         #[allow(unsafe_code, reason = "only C knows threads in the background")]
-        let done =
-            unsafe { libc::setpriority(libc::PRIO_DARWIN_THREAD, 0, libc::PRIO_DARWIN_BG) };
+        let done = unsafe { libc::setpriority(libc::PRIO_DARWIN_THREAD, 0, libc::PRIO_DARWIN_BG) };
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
