@@ -274,3 +274,20 @@ async fn an_entry_is_told_which_entities_it_names() {
     ]);
     assert_eq!(made["brain_suggestions"], suggested, "{made}");
 }
+
+#[tokio::test]
+async fn where_the_system_tells_of_no_more_folders_they_are_looked_at_all_the_same() {
+    let mut home = Home::new();
+    home.mounts = Some("echo 2 > /proc/sys/user/max_inotify_watches;".into());
+    let paths: Vec<String> = (0..9).map(|n| format!("Brain/entities/f{n}/n.md")).collect();
+    let notes: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "word")).collect();
+    write(&home, &notes);
+    let server = home.server().await;
+    let local = server.local();
+    assert_eq!(reload(&local).await["count"], 9);
+    let log = server.log();
+    assert!(log.contains("are not told to us, and looked for every 60 s"), "{log}");
+    write(&home, &[("Brain/entities/f8/new.md", "another")]);
+    assert_eq!(reload(&local).await["count"], 10);
+    assert_eq!(found(&local, "another").await, ["f8/new"]);
+}
