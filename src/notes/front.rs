@@ -232,7 +232,9 @@ mod tests {
         }
 
         #[test]
-        fn a_text_stays_a_text(body in "[ \u{feff}]{0,3}(---\n)?[a-z: \n-]{0,60}(\n---\n)?[a-z]{0,9}") {
+        fn a_text_stays_a_text(
+            body in "[ \u{feff}]{0,3}(---\n)?[a-z: \n-]{0,60}(\n---\n)?[a-z]{0,9}",
+        ) {
             let front = Front { body: trimmed(&body).to_owned(), ..Front::default() };
             prop_assert_eq!(Front::read(&front.write()).expect("its own"), front.clone());
             if let Ok(read) = Front::read(&body) {

@@ -159,6 +159,24 @@ mod tests {
         assert!(read("a: 1\na: 2\n").is_err());
     }
 
+    fn without_empty_tags(value: Value) -> Value {
+        match value {
+            Value::Tagged(tagged) if tagged.tag.to_string().trim_matches('!').is_empty() => {
+                without_empty_tags(tagged.value)
+            }
+            Value::Tagged(tagged) => {
+                let TaggedValue { tag, value } = *tagged;
+                Value::Tagged(Box::new(TaggedValue { tag, value: without_empty_tags(value) }))
+            }
+            Value::Sequence(list) => list.into_iter().map(without_empty_tags).collect(),
+            Value::Mapping(map) => {
+                let both = |(name, value)| (without_empty_tags(name), without_empty_tags(value));
+                Value::Mapping(map.into_iter().map(both).collect())
+            }
+            plain => plain,
+        }
+    }
+
     proptest! {
         #[test]
         fn it_reads_as_without_bounds(text in "[a-z0-9:!&*|>'\"{}\\[\\],.~# \n-]{0,80}") {
@@ -166,7 +184,7 @@ mod tests {
             let bounded = read(&text);
             prop_assert_eq!(plain.is_ok(), bounded.is_ok(), "{:?} {:?}", plain, bounded);
             if let (Ok(plain), Ok(bounded)) = (plain, bounded) {
-                prop_assert_eq!(plain, bounded);
+                prop_assert_eq!(without_empty_tags(plain), bounded);
             }
         }
     }
