@@ -196,6 +196,11 @@ mod tests {
 
     #[test]
     fn a_tag_that_says_nothing_is_nobodys_and_can_be_written() {
+        for odd in ["? !\n: b", "!: 6a :s:\n  - x", "a: !<b c> d", "!! : a", "a: !b,c d"] {
+            let front = Front::read(&format!("---\n{odd}\n---\nx"));
+            let again = front.as_ref().map(|front| Front::read(&front.write()));
+            assert_eq!(again.unwrap_or_else(|_| front.clone()), front, "{odd}");
+        }
         let front = Front::read("---\n! : a\nb: ! c\nd: !mine e\n---\nt [Et").expect("fields");
         assert_eq!(front.text("b").as_deref(), Some("c"));
         let again = Front::read(&front.write()).expect("fields");
