@@ -1,8 +1,8 @@
 //! YAML of a stranger, read into a value of bounded size: aliases (`*a`) repeat what they stand
-//! for, and a few lines of them are gigabytes. Recursion is bounded by the parser itself.
+//! for, and a few lines of them are gigabytes. Recursion is bounded by the parser itself. Tags
+//! (`!a`) are dropped: nobody here knows what they mean, and many cannot be written again.
 
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
-use serde_yaml::value::{Tag, TaggedValue};
 use serde_yaml::{Deserializer, Mapping, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -119,22 +119,9 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
-        let (tag, value) = tagged.variant::<String>()?;
-        self.take(tag.len())?;
-        let value = value.newtype_variant_seed(self)?;
-        if !is_kept(&tag) {
-            return Ok(value);
-        }
-        Ok(Value::Tagged(Box::new(TaggedValue { tag: Tag::new(tag), value })))
+        let (_, value) = tagged.variant::<String>()?;
+        value.newtype_variant_seed(self)
     }
-}
-
-/// Whether a tag stays with its value: `!` alone says nothing, and one with odd signs in it could
-/// not be written again.
-fn is_kept(tag: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    let name = tag.trim_start_matches('!');
-    !name.is_empty() && name.chars().all(is_plain)
 }
 
 #[cfg(test)]
@@ -166,18 +153,12 @@ mod tests {
         assert!(read("a: 1\na: 2\n").is_err());
     }
 
-    fn without_odd_tags(value: Value) -> Value {
+    fn untagged(value: Value) -> Value {
         match value {
-            Value::Tagged(tagged) if !is_kept(&tagged.tag.to_string()) => {
-                without_odd_tags(tagged.value)
-            }
-            Value::Tagged(tagged) => {
-                let TaggedValue { tag, value } = *tagged;
-                Value::Tagged(Box::new(TaggedValue { tag, value: without_odd_tags(value) }))
-            }
-            Value::Sequence(list) => list.into_iter().map(without_odd_tags).collect(),
+            Value::Tagged(tagged) => untagged(tagged.value),
+            Value::Sequence(list) => list.into_iter().map(untagged).collect(),
             Value::Mapping(map) => {
-                let both = |(name, value)| (without_odd_tags(name), without_odd_tags(value));
+                let both = |(name, value)| (untagged(name), untagged(value));
                 Value::Mapping(map.into_iter().map(both).collect())
             }
             plain => plain,
@@ -189,9 +170,11 @@ mod tests {
         fn it_reads_as_without_bounds(text in "[a-z0-9:!&*|>'\"{}\\[\\],.~# \n-]{0,80}") {
             let plain = serde_yaml::from_str::<Value>(&text);
             let bounded = read(&text);
-            prop_assert_eq!(plain.is_ok(), bounded.is_ok(), "{:?} {:?}", plain, bounded);
+            // Without their tags two keys may be one.
+            prop_assert!(plain.is_ok() || bounded.is_err(), "{:?} {:?}", plain, bounded);
+            prop_assert!(bounded.is_ok() || plain.is_err() || text.contains('!'), "{:?}", plain);
             if let (Ok(plain), Ok(bounded)) = (plain, bounded) {
-                prop_assert_eq!(without_odd_tags(plain), bounded);
+                prop_assert_eq!(untagged(plain), bounded);
             }
         }
     }

@@ -17,15 +17,19 @@ const HIT: &[Field] = &[
     need("snippet", Str),
     need("path", Str),
 ];
-const FOUND: &[Field] = &[need("query", Str), need("count", Int), need("results", List(HIT))];
-const ENTITY: &[Field] = &[
+pub(crate) const FOUND: &[Field] =
+    &[need("query", Str), need("count", Int), need("results", List(HIT))];
+pub(crate) const ENTITY: &[Field] = &[
     need("para_id", Str),
     need("name", Str),
     need("tags", Strings),
     need("content", Str),
     need("path", Str),
 ];
-const RELOADED: &[Field] = &[need("status", Is("reloaded")), need("count", Int)];
+pub(crate) const RELOADED: &[Field] = &[need("status", Is("reloaded")), need("count", Int)];
+pub(crate) const BACKLINKS: &[Field] =
+    &[need("para_id", Str), need("count", Int), need("results", List(HIT))];
+pub(crate) const TAGS: &[Field] = &[need("tags", List(&[need("tag", Str), need("count", Int)]))];
 const NO_ENTITY: &[Field] = &[need("error", Str), need("para_id", Str)];
 
 const ADA: &str = "---\npara_id: people/ada\nname: Ada Lovelace\ntags: [person]\nborn: 1815\n\
@@ -212,11 +216,11 @@ async fn the_whole_vault_is_searched_with_filters_and_links_lead_back() {
     let rest = "/api/brain/search?q=program&scope=vault&limit=2&offset=2";
     let rest = get(&local, rest, FOUND).await;
     assert_eq!((&rest["count"], &rest["more"]), (&json!(1), &json!(false)));
-    let back = local.get("/api/brain/backlinks/people/ada").await.json();
+    let back = get(&local, "/api/brain/backlinks/people/ada", BACKLINKS).await;
     assert_eq!((&back["count"], &back["results"][1]["para_id"]), (&json!(2), &json!(new)));
     assert_eq!(back["results"][0]["relative_path"], "Journal/2025/day.md");
     parses(&local.get("/api/brain/backlinks/none").await, 404, NO_ENTITY);
-    let tags = local.get("/api/brain/tags").await.json();
+    let tags = get(&local, "/api/brain/tags", TAGS).await;
     assert_eq!(tags["tags"], json!([{ "tag": "person", "count": 1 }]));
     let tags = local.get("/api/brain/tags?scope=vault").await.json();
     assert_eq!(tags["tags"].as_array().map(Vec::len), Some(3));

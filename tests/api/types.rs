@@ -2,6 +2,7 @@
 //! a stream (§2.2). A field that is missing or mistyped fails, and each table is shown to find
 //! that.
 
+use crate::brain as b;
 use crate::dart::{Field, faults, unguarded};
 use crate::imports_types as i;
 use crate::past::{self, FIRST, SECOND};
@@ -112,6 +113,12 @@ const JUDGED: &[(&str, &str, &[Field])] = &[
     ("POST", "/api/contexts/session/{session_id}/add", c::SESSION_CONTEXTS),
     ("DELETE", "/api/contexts/session/{session_id}/remove", c::SESSION_CONTEXTS),
     ("GET", "/api/prompt/preview", c::PREVIEW),
+    ("GET", "/api/brain/search", b::FOUND),
+    ("GET", "/api/brain/entities/{*para_id}", b::ENTITY),
+    ("GET", "/api/brain/resolve/{name}", b::ENTITY),
+    ("GET", "/api/brain/backlinks/{*para_id}", b::BACKLINKS),
+    ("GET", "/api/brain/tags", b::TAGS),
+    ("POST", "/api/brain/reload", b::RELOADED),
     ("GET", "/api/modules", d::MODULES),
     ("POST", "/api/modules/{name}/approve", d::MODULE_APPROVED),
     ("POST", "/api/daily/entries", d::ENTRY_MADE),
