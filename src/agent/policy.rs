@@ -21,7 +21,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) vault: &'a Path,
     /// Where the CLI works; the same.
     pub(crate) directory: &'a Path,
-    /// `.parachuteignore`: files of the vault that no file tool may touch.
+    /// `.parachuteignore`: files of the vault that no file tool may be told to touch. What a
+    /// search finds below a folder is not seen here.
     pub(crate) ignored: &'a Ignored,
 }
 
@@ -154,7 +155,9 @@ impl Ground<'_> {
     /// Judges a file by all the names that it has: as it is said, and with links followed, before
     /// and after `..` is taken away.
     fn judge_path(&self, tool: &str, from: &Path, file: &str) -> Result<(), Refusal> {
-        let said = from.join(file);
+        // As the CLI does it.
+        let home = file.strip_prefix("~/").zip(std::env::home_dir());
+        let said = home.map_or_else(|| from.join(file), |(rest, home)| home.join(rest));
         let named = normal(&said);
         for path in [real(&named), real(&said), named] {
             let shown = shown(&path, self.vault);

@@ -13,12 +13,14 @@ const PROBLEMS_TOLD_MAX: usize = 5;
 /// The rules in force, and what was told of them.
 pub(crate) struct Rules {
     ignored: Ignored,
+    /// Whether they were ever read.
+    known: bool,
     told: Vec<String>,
 }
 
 impl Rules {
     pub(crate) fn none() -> Rules {
-        Rules { ignored: Ignored::none(), told: Vec::new() }
+        Rules { ignored: Ignored::none(), known: false, told: Vec::new() }
     }
 
     pub(crate) fn ignored(&self) -> &Ignored {
@@ -26,16 +28,21 @@ impl Rules {
     }
 
     /// Reads them anew. What is wrong, unless it was said before: a file that cannot be read
-    /// changes nothing.
+    /// changes nothing, and where nobody knows what it says, everything is left alone.
     fn read(&mut self, vault: &Path) -> Option<&[String]> {
         let problems = match Ignored::read(vault) {
             Ok(ignored) => {
                 let problems = ignored.warnings().iter().map(ToString::to_string).collect();
-                self.ignored = ignored;
+                (self.ignored, self.known) = (ignored, true);
                 problems
             }
-            Err(error) => {
+            Err(error) if self.known => {
                 vec![format!("{RULES_FILE}: {error}. What it said before is still in force.")]
+            }
+            Err(error) => {
+                self.ignored = Ignored::parse(b"*");
+                let meanwhile = "Until it can be read, file tools touch nothing of the vault.";
+                vec![format!("{RULES_FILE}: {error}. {meanwhile}")]
             }
         };
         let news = problems != self.told;
@@ -59,5 +66,33 @@ impl Session {
             details: Some(details),
             session_id: Some(self.place.session.clone()),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_nobody_could_read_leaves_everything_alone() {
+        let vault = tempfile::tempdir().expect("a folder");
+        let file = vault.path().join(RULES_FILE);
+        let note = Path::new("notes/a.md");
+        fs::create_dir(&file).expect("no file");
+        let mut rules = Rules::none();
+        assert!(rules.read(vault.path()).is_some_and(|said| said[0].contains("touch nothing")));
+        assert!(rules.ignored().is_ignored(note, false));
+        assert!(rules.read(vault.path()).is_none(), "it was said");
+        fs::remove_dir(&file).expect("removed");
+        fs::write(&file, "*.tmp\n").expect("written");
+        assert!(rules.read(vault.path()).is_none());
+        assert!(!rules.ignored().is_ignored(note, false));
+        // From now on the last word is known.
+        fs::remove_file(&file).expect("removed");
+        fs::create_dir(&file).expect("no file");
+        assert!(rules.read(vault.path()).is_some_and(|said| said[0].contains("still in force")));
+        assert!(rules.ignored().is_ignored(Path::new("x.tmp"), false));
+        assert!(!rules.ignored().is_ignored(note, false));
     }
 }

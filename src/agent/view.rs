@@ -42,8 +42,10 @@ const OURS: &str = ".parachute";
 /// Of the vault: the folder with the database, of which only the other things are shown.
 const CHAT: &str = "Chat";
 const DATABASE: &str = "sessions.db";
-/// Of the vault: what freer turns run or obey.
-const RUN_LATER: [&str; 3] = [".modules", ".skills", "agents"];
+/// Of the vault: what freer turns run or obey, and what says which files are left alone.
+const RUN_LATER: [&str; 5] = [".modules", ".skills", "agents", "Daily/.agents", ".parachuteignore"];
+/// Of these the hidden folders, which are made before somebody else can make them.
+const RUN_LATER_MADE: [&str; 3] = [".modules", ".skills", "Daily/.agents"];
 /// The same, of every folder down to where the CLI works.
 const RUN_THERE: [&str; 2] = [".claude", ".mcp.json"];
 /// Of a repository: what git runs, and what tells it to.
@@ -108,6 +110,7 @@ pub(crate) fn of_vault(
     places.add(&own.tmp, Shows::Writable);
     places.add(WAY_OUT, Shows::From(outlet.to_owned()));
     places.program(program)?;
+    make_hidden(vault)?;
     places.vault(vault)?;
     for path in given {
         places.add(path, Shows::Readable);
@@ -169,6 +172,22 @@ pub(crate) fn of_container(
     Ok(mounts)
 }
 
+/// A folder that is not there could not be kept as it is.
+fn make_hidden(vault: &Path) -> io::Result<()> {
+    for path in RUN_LATER_MADE.map(|name| vault.join(name)) {
+        // Below a folder that is missing, or somewhere else, nobody looks.
+        let above =
+            path.parent().is_some_and(|above| above.canonicalize().is_ok_and(|c| c == above));
+        if above
+            && let Err(error) = fs::DirBuilder::new().mode(0o700).create(&path)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 struct Places(Vec<Place>);
 
 impl Places {
@@ -219,7 +238,7 @@ impl Places {
     fn fixed(&mut self, folder: &Path, names: &[&str]) {
         for path in names.iter().map(|name| folder.join(name)) {
             // A link there leads to something else, which is judged where it is.
-            if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_symlink()) {
+            if path.canonicalize().is_ok_and(|real| real == path) {
                 self.add(path, Shows::Readable);
             }
         }

@@ -302,8 +302,8 @@ fn read(path: &Path) -> Result<(Book, Option<Stamp>), KeysError> {
     Ok((book, stamp))
 }
 
-/// Whether this is the secret that was shown. It takes as long for a near miss as for any other,
-/// and as long for a short text as for one of its own length: hashes are compared, and whole.
+/// Whether this is the secret that was shown. It takes as long for a near miss as for any other
+/// text of that length: hashes are compared, and whole.
 pub fn same(secret: &Secret, shown: &str) -> bool {
     let fits = shown.len() <= PRESENTED_BYTES_MAX && !secret.expose().is_empty();
     let shown = if fits { shown } else { "" };

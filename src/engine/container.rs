@@ -133,7 +133,8 @@ impl Engine {
         }
     }
 
-    /// That the limits hold: an engine that cannot keep them leaves them out and goes on.
+    /// That limits hold: an engine that can keep none leaves them out and goes on. It is known by
+    /// the memory, which each engine tells in the same words.
     async fn limited(&self, id: &str, spec: &Spec) -> Result<(), EngineError> {
         let found = self.docker.inspect_container(id, None).await.map_err(EngineError::of)?;
         let memory = found.host_config.unwrap_or_default().memory.unwrap_or_default();

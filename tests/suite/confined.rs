@@ -44,9 +44,11 @@ pub(crate) async fn turn(lab: &Lab, body: Value) -> Stream {
 
 /// A vault with everything in it that must not be touched.
 pub(crate) async fn furnish(vault: &Path) {
-    for folder in [".claude", ".modules", ".skills", "agents", "notes"] {
+    // Hidden folders of what is run later are not there: nobody confined may be the first.
+    for folder in [".claude", "Daily", "agents", "notes"] {
         fs::create_dir_all(vault.join(folder)).expect("made");
     }
+    fs::write(vault.join(".parachuteignore"), "private/\n").expect("written");
     fs::write(vault.join(".claude/settings.json"), "{}").expect("written");
     fs::write(vault.join(".mcp.json"), "{}").expect("written");
     let vault = text(vault);

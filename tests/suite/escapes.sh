@@ -47,7 +47,10 @@ add a local one	echo '{}' > .claude/settings.local.json
 move .claude away	mv .claude elsewhere
 add a tool server	echo '{}' > .mcp.json
 write a skill	mkdir -p .skills/x && echo x > .skills/x/SKILL.md
-write a module	echo x > .modules/x.py
+write a module	mkdir -p .modules/x && echo x > .modules/x/manifest.yaml
+write a daily agent	mkdir -p Daily/.agents && echo x > Daily/.agents/x.md
+change what is left alone	echo > .parachuteignore
+move that away	mv .parachuteignore elsewhere
 write an agent	echo x > agents/x.md
 write a hook of git	echo x > .git/hooks/pre-commit
 have git run something	git config core.fsmonitor /tmp/x

@@ -62,10 +62,15 @@ fn is_disk(target: &str) -> bool {
     target.starts_with("/dev/") && !harmless.iter().any(|h| target.starts_with(h))
 }
 
-/// The simple commands of a shell line, as words: split at `;`, `&`, `|`, newlines and
-/// parentheses outside of quotes; quotes and backslashes taken away; assignments and the words
-/// that only wrap another command skipped.
+/// The simple commands of a shell line without assignments and the words that only wrap another
+/// command.
 pub(super) fn simple_commands(line: &str) -> Vec<Vec<String>> {
+    parted(line).into_iter().map(unwrapped).filter(|c| !c.is_empty()).collect()
+}
+
+/// The simple commands of a shell line, as words: split at `;`, `&`, `|`, newlines and
+/// parentheses outside of quotes; quotes and backslashes taken away.
+fn parted(line: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut word = String::new();
     let mut open = false;
@@ -102,7 +107,8 @@ pub(super) fn simple_commands(line: &str) -> Vec<Vec<String>> {
         }
     }
     end_word(&mut word, &mut open, &mut commands);
-    commands.into_iter().map(unwrapped).filter(|c| !c.is_empty()).collect()
+    commands.retain(|words| !words.is_empty());
+    commands
 }
 
 fn unwrapped(words: Vec<String>) -> Vec<String> {
@@ -143,13 +149,12 @@ pub(super) fn names(line: &str) -> Vec<String> {
     names
 }
 
-/// Whether a command plainly only looks: one simple command of a short list, nothing the shell
-/// would expand into something else.
+/// Whether a command plainly only looks: simple commands of a short list, nothing the shell would
+/// expand into something else, and nothing set for them that makes others of them.
 pub(crate) fn only_looks(command: &str) -> bool {
-    const LOOKS: [&str; 12] = [
-        "ls", "pwd", "tree", "cat", "head", "tail", "wc", "echo", "date", "whoami", "file", "stat",
-    ];
+    const LOOKS: [&str; 10] =
+        ["ls", "pwd", "cat", "head", "tail", "wc", "echo", "date", "whoami", "stat"];
     let plain = !command.contains(['>', '<', '$', '`', '\n', '(', '{']);
-    let commands = simple_commands(command);
+    let commands = parted(command);
     plain && !commands.is_empty() && commands.iter().all(|c| LOOKS.contains(&c[0].as_str()))
 }

@@ -198,6 +198,9 @@ fn looking_is_told_from_doing() {
     assert!(!only_looks("ls; touch x"));
     assert!(!only_looks("echo $(rm x)"));
     assert!(!only_looks("echo x > y"));
+    for dressed in ["PATH=./bin ls", "LD_PRELOAD=./x.so cat a", "env X=1 ls", "tree -o x"] {
+        assert!(!only_looks(dressed), "{dressed}");
+    }
 }
 
 proptest! {
@@ -208,4 +211,14 @@ proptest! {
         let _ = only_looks(&command);
         let _ = covers("Bash(git *)", "Bash", Some(&command));
     }
+}
+
+#[test]
+fn a_file_of_the_home_is_judged_where_it_is() {
+    let home = std::env::home_dir().expect("a home");
+    let input = json!({"file_path": "~/notes/private/x.md"});
+    let input = input.as_object().expect("an object");
+    let (vault, work) = (home.join("notes"), home.join("notes/work"));
+    assert!(judged("Read", input, &vault, &work, "/private/").is_err());
+    assert!(judged("Read", input, &vault, &work, "/other/").is_ok());
 }
