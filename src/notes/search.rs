@@ -218,8 +218,10 @@ fn by_parts(
 /// Some of a text, from a word or two before this place on.
 fn around(body: &str, at: usize) -> String {
     let before = body[..at].char_indices().rev().nth(40).map_or(0, |(at, _)| at);
-    let start = body[before..at].find(char::is_whitespace).filter(|_| before > 0);
-    let from = start.map_or(before, |start| before + start + 1);
+    let space = body[before..at].char_indices().find(|(_, c)| c.is_whitespace());
+    // White space may have more than one byte.
+    let after = |(at, space): (usize, char)| before + at + space.len_utf8();
+    let from = space.filter(|_| before > 0).map_or(before, after);
     let mark = if from > 0 { "…" } else { "" };
     shown(format!("{mark}{}", first(&body[from..], 2 * SNIPPET_CHARS_MAX)))
 }
@@ -347,4 +349,21 @@ pub(crate) fn census(sql: &Connection) -> rusqlite::Result<(usize, usize, Vec<St
         asked.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     let said = said.iter().flat_map(|said| said.lines()).take(WARNINGS_MAX).map(str::to_owned);
     Ok((entities, notes, said.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn some_of_a_text_is_shown_whatever_parts_its_words(
+            text in "[a日\u{a0}\u{3000}\u{2003}\u{200b} \n]{30,90}", at in 0_usize..300,
+        ) {
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            let around = around(&text, at.unwrap_or(0));
+            prop_assert!(around.chars().count() <= SNIPPET_CHARS_MAX);
+        }
+    }
 }
