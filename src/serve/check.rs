@@ -11,11 +11,27 @@ use serde_json::{Map, Value, json};
 
 type Definitions = Map<String, Value>;
 
+/// Faults that are told; one that looks for more of them learns nothing.
+const FAULTS_MAX: usize = 100;
+/// Of what was given no more is ever shown, and so no more is kept.
+const GIVEN_BYTES_MAX: usize = 4096;
+/// Values in one body. In memory each takes ten times the two bytes that it may have there.
+const VALUES_MAX: usize = 1_000_000;
+
 /// Reads and judges a JSON body. Each property is also taken under its snake_case or camelCase
 /// spelling.
 pub fn body(bytes: &[u8], schema: &Value, known: &Definitions) -> Result<Value, Vec<Invalid>> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(vec![missing(vec!["body".into()], Value::Null)]);
+        return Err(vec![missing(vec!["body".into()], &Value::Null)]);
+    }
+    if values(bytes) > VALUES_MAX {
+        return Err(vec![Invalid {
+            kind: "value_error",
+            place: vec!["body".into()],
+            said: format!("The body should have at most {VALUES_MAX} values"),
+            given: Value::Null,
+            bounds: Some(json!({ "max_values": VALUES_MAX })),
+        }]);
     }
     let mut value: Value = serde_json::from_slice(bytes).map_err(|error| {
         let at = offset(bytes, error.line(), error.column());
@@ -72,8 +88,13 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn verdict(self, value: Value) -> Result<Value, Vec<Invalid>> {
+    fn verdict(mut self, value: Value) -> Result<Value, Vec<Invalid>> {
+        self.wrong.truncate(FAULTS_MAX);
         if self.wrong.is_empty() { Ok(value) } else { Err(self.wrong) }
+    }
+
+    fn is_full(&self) -> bool {
+        self.wrong.len() >= FAULTS_MAX
     }
 
     fn value(&mut self, value: &Value, schema: &Value, place: &mut Vec<Value>) {
@@ -114,10 +135,13 @@ impl Judge<'_> {
             if !fields.contains_key(name) {
                 let mut there = place.clone();
                 there.push(name.into());
-                self.wrong.push(missing(there, whole.clone()));
+                self.wrong.push(missing(there, whole));
             }
         }
         for (name, value) in fields {
+            if self.is_full() {
+                return;
+            }
             place.push(name.as_str().into());
             match property(schema, name) {
                 Some(wanted) => self.value(value, wanted, place),
@@ -129,6 +153,9 @@ impl Judge<'_> {
 
     fn items(&mut self, items: &[Value], schema: &Value, place: &mut Vec<Value>) {
         for (index, item) in items.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             place.push(index.into());
             match schema.get("items") {
                 Some(wanted) => self.value(item, wanted, place),
@@ -217,7 +244,7 @@ impl Judge<'_> {
             None => String::new(),
         };
         let said = format!("Input should be {expected}");
-        self.push("literal_error", place, said, value.clone(), json!({ "expected": expected }));
+        self.push("literal_error", place, said, shown(value), json!({ "expected": expected }));
     }
 
     fn mismatch(&mut self, value: &Value, wanted: &str, place: &[Value]) {
@@ -249,7 +276,7 @@ impl Judge<'_> {
             kind,
             place: place.to_vec(),
             said: said.into(),
-            given: value.clone(),
+            given: shown(value),
             bounds: None,
         });
     }
@@ -267,8 +294,45 @@ impl Judge<'_> {
     }
 }
 
-fn missing(place: Vec<Value>, given: Value) -> Invalid {
+fn missing(place: Vec<Value>, given: &Value) -> Invalid {
+    let given = shown(given);
     Invalid { kind: "missing", place, said: "Field required".into(), given, bounds: None }
+}
+
+/// What was given, unless it is too much.
+fn shown(given: &Value) -> Value {
+    if room_left(given, GIVEN_BYTES_MAX).is_some() { given.clone() } else { Value::Null }
+}
+
+/// What is left of so many bytes once a value is written there; None if it has no room.
+fn room_left(value: &Value, room: usize) -> Option<usize> {
+    match value {
+        Value::String(text) => room.checked_sub(text.len() + 2),
+        Value::Array(items) => {
+            items.iter().try_fold(room.checked_sub(2)?, |room, item| room_left(item, room))
+        }
+        Value::Object(fields) => {
+            fields.iter().try_fold(room.checked_sub(2)?, |room, (name, of)| {
+                room_left(of, room.checked_sub(name.len() + 3)?)
+            })
+        }
+        _ => room.checked_sub(1),
+    }
+}
+
+/// How many values there are in a text of JSON, at most; found without making any of them.
+fn values(bytes: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (1, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn resolve<'a>(schema: &'a Value, known: &'a Definitions) -> &'a Value {
@@ -447,6 +511,29 @@ mod tests {
         assert_eq!(nul, [("string_nul", r#"["body","message"]"#.into())]);
         let mode = wrong(r#"{"message":"x","permissionMode":"never"}"#);
         assert_eq!(mode, [("literal_error", r#"["body","permissionMode"]"#.into())]);
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_told_and_large_things_are_not_repeated() {
+        let many = format!(r#"{{"message":"x","contexts":[{}0]}}"#, "0,".repeat(5000));
+        let told = wrong(&many);
+        assert_eq!(told.len(), FAULTS_MAX);
+        assert_eq!(told[99], ("string_type", r#"["body","contexts",99]"#.into()));
+        let (schema, known) = chat();
+        let large = format!(r#"{{"contexts":"{}"}}"#, "x".repeat(GIVEN_BYTES_MAX));
+        let told = body(large.as_bytes(), &schema, &known).expect_err("two faults");
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|fault| fault.given.is_null()), "{told:?}");
+    }
+
+    #[test]
+    fn a_body_of_too_many_values_is_refused_before_they_are_made() {
+        let many = |count| format!(r#"{{"message":"x","more":[{}0]}}"#, "0,".repeat(count));
+        assert_eq!(wrong(&many(VALUES_MAX)), [("value_error", r#"["body"]"#.into())]);
+        assert!(wrong(&many(VALUES_MAX - 10)).is_empty());
+        let text = r#"{"a":"[,{\"[,,","b":[1,2]}"#;
+        assert_eq!(values(text.as_bytes()), 5);
+        assert_eq!(values(r#"["\\",1]"#.as_bytes()), 3);
     }
 
     #[test]
