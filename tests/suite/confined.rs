@@ -117,15 +117,17 @@ async fn nobody_gets_out_of_the_vault() {
 /// What must be as it was, with its content.
 fn listing(vault: &Path) -> Vec<(String, String)> {
     let mut out = Vec::new();
-    let kept = [".claude", ".modules", ".skills", "agents", ".git/hooks"];
+    let kept = [".claude", ".modules", ".skills", "agents", "Daily/.agents", ".git/hooks"];
     for folder in kept.map(|folder| vault.join(folder)) {
-        let entries = fs::read_dir(&folder).expect("a folder").flatten();
-        out.extend(entries.filter(|entry| entry.path().is_file()).map(|entry| {
+        // One that is not there has nothing in it, and gets nothing.
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        out.extend(entries.map(|entry| {
             let content = fs::read_to_string(entry.path()).unwrap_or_default();
             (text(&entry.path()), content)
         }));
     }
-    for file in [".mcp.json", ".git/config", ".parachute/.token", ".parachute/config.yaml"] {
+    let ours = [".parachute/.token", ".parachute/config.yaml"];
+    for file in [".mcp.json", ".git/config", ".parachuteignore"].into_iter().chain(ours) {
         out.push((file.into(), fs::read_to_string(vault.join(file)).expect("a file")));
     }
     out.sort();
