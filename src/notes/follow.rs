@@ -155,8 +155,12 @@ impl Follower {
             Err(error) => tracing::warn!(%error, "the rules of what is ignored stay as they were"),
         }
         let mut walk = self.walk(&vault);
-        // These are asked for most.
-        if walk.vault.kind(ENTITIES)? == Some(Kind::Folder) && !walk.is_ignored(ENTITIES, true) {
+        // These are asked for most. It is only for that order: what is wrong with them stops nobody.
+        let entities = walk.vault.kind(ENTITIES).unwrap_or_else(|error| {
+            tracing::warn!(%error, "{ENTITIES} cannot be looked at before the others");
+            None
+        });
+        if entities == Some(Kind::Folder) && !walk.is_ignored(ENTITIES, true) {
             walk.folder(ENTITIES)?;
         }
         walk.folder("")?;
