@@ -37,14 +37,19 @@ impl Vault {
         Dir::open_ambient_dir(path, ambient_authority()).map(|dir| Vault { dir })
     }
 
-    /// The notes and folders in a folder; hidden ones, links and other files are none.
-    pub(crate) fn list(&self, folder: &str) -> io::Result<Vec<(String, Kind)>> {
+    /// The notes and folders in a folder, at most so many; hidden ones, links and other files are
+    /// none.
+    pub(crate) fn list(&self, folder: &str, max: usize) -> io::Result<Vec<(String, Kind)>> {
         let here = if folder.is_empty() { "." } else { folder };
         let mut listed = Vec::new();
         for entry in self.dir.open_dir(here)?.entries()? {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| !is_hidden(name)) else { continue };
+            if listed.len() >= max {
+                tracing::warn!(folder, max, "there is more in a folder than is looked at");
+                break;
+            }
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 listed.push((name.to_owned(), Kind::Folder));
@@ -119,4 +124,20 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
         || Errno::from_io_error(error) == Some(Errno::LOOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_folder_is_too_long() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for number in 0..9 {
+            std::fs::write(dir.path().join(format!("{number}.md")), "").expect("written");
+        }
+        let vault = Vault::open(dir.path()).expect("a vault");
+        assert_eq!(vault.list("", 5).expect("listed").len(), 5);
+        assert_eq!(vault.list("", 20).expect("listed").len(), 9);
+    }
 }

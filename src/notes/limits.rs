@@ -20,6 +20,8 @@ pub(crate) const LINKS_MAX: usize = 1000;
 pub(crate) const NOTES_MAX: usize = 200_000;
 pub(crate) const FOLDERS_MAX: usize = 50_000;
 pub(crate) const FOLDERS_DEEP_MAX: usize = 32;
+/// Notes and folders that are looked at in one folder: as many as the whole vault may have.
+pub(crate) const LISTED_MAX: usize = NOTES_MAX + FOLDERS_MAX;
 
 /// What is written at once: so many notes, so much text, or what came together in this time.
 pub(crate) const BATCH_NOTES: usize = 1000;

@@ -3,7 +3,9 @@
 //! comes within one transaction, so that no search misses it.
 
 use crate::files::{Kind, Stat, Vault, below, is_gone};
-use crate::limits::{FOLDERS_DEEP_MAX, FOLDERS_MAX, NOTE_BYTES_MAX, NOTES_MAX, WARNINGS_MAX};
+use crate::limits::{
+    FOLDERS_DEEP_MAX, FOLDERS_MAX, LISTED_MAX, NOTE_BYTES_MAX, NOTES_MAX, WARNINGS_MAX,
+};
 use crate::store::{IndexError, Kept, Store};
 use crate::watch::Watch;
 use crate::{Ignored, Note, Warning};
@@ -27,6 +29,10 @@ pub(crate) struct Walk<'w> {
     /// Notes that came, changed or went.
     pub(crate) changed: usize,
     told: usize,
+    /// How many notes there may be.
+    max: usize,
+    /// How many more may come one by one, as soon as they were counted.
+    room: Option<usize>,
 }
 
 impl<'w> Walk<'w> {
@@ -39,7 +45,18 @@ impl<'w> Walk<'w> {
     ) -> Walk<'w> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-        Walk { vault, rules, store, watch, stop, now, changed: 0, told: 0 }
+        Walk {
+            vault,
+            rules,
+            store,
+            watch,
+            stop,
+            now,
+            changed: 0,
+            told: 0,
+            max: NOTES_MAX,
+            room: None,
+        }
     }
 
     pub(crate) fn is_ignored(&self, path: &str, is_folder: bool) -> bool {
@@ -53,13 +70,36 @@ impl<'w> Walk<'w> {
         kept.is_some_and(|kept| kept.stat == stat) && !is_fresh
     }
 
+    /// Takes a place for one more note, if there is one. What goes meanwhile leaves none.
+    fn takes_place(&mut self) -> Result<bool, IndexError> {
+        let room = match self.room {
+            Some(room) => room,
+            None => self.max.saturating_sub(self.store.count()?),
+        };
+        self.room = Some(room.saturating_sub(1));
+        Ok(room > 0)
+    }
+
     /// Compares what is at a path, whatever that is now.
     pub(crate) fn path(&mut self, path: &str) -> Result<(), IndexError> {
         match self.vault.kind(path)? {
-            Some(Kind::Folder) if !self.is_ignored(path, true) => self.folder(path),
+            Some(Kind::Folder) if !self.is_ignored(path, true) => {
+                // It may have been a note.
+                if let Some(kept) = self.store.at(path)? {
+                    self.changed += 1;
+                    self.store.remove(kept.id)?;
+                }
+                self.folder(path)
+            }
             Some(Kind::Note(stat)) if !self.is_ignored(path, false) => {
+                // It may have been a folder.
+                for gone in self.store.folders(path)? {
+                    self.store.remove_folder(&gone)?;
+                }
                 let kept = self.store.at(path)?;
-                if !self.is_known(kept.as_ref(), stat) {
+                if kept.is_none() && !self.takes_place()? {
+                    self.warn(path, "comes after too many notes, and is left out");
+                } else if !self.is_known(kept.as_ref(), stat) {
                     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
                     self.note(folder, file)?;
                 }
@@ -90,13 +130,13 @@ impl<'w> Walk<'w> {
             if self.stop.load(Relaxed) {
                 return Ok(self.store.settle()?);
             }
-            if there.len() >= FOLDERS_MAX || notes >= NOTES_MAX || deep > FOLDERS_DEEP_MAX {
+            if there.len() >= FOLDERS_MAX || notes >= self.max || deep > FOLDERS_DEEP_MAX {
                 self.warn(&folder, "lies too deep, or after too many notes, and is left out");
                 continue;
             }
             // Before it is listed: what comes meanwhile is heard.
             self.watch.folder(&folder);
-            let listed = match self.vault.list(&folder) {
+            let listed = match self.vault.list(&folder, LISTED_MAX) {
                 Ok(listed) => listed,
                 Err(error) if is_gone(&error) && !folder.is_empty() => continue,
                 Err(error) if folder.is_empty() => return Err(error.into()),
@@ -136,7 +176,7 @@ impl<'w> Walk<'w> {
             }
             match kind {
                 Kind::Folder => within.push(path),
-                Kind::Note(_) if *notes >= NOTES_MAX => {}
+                Kind::Note(_) if *notes >= self.max => {}
                 Kind::Note(stat) => {
                     *notes += 1;
                     let kept = known.remove(&name);
@@ -200,4 +240,34 @@ impl<'w> Walk<'w> {
 
 fn unreadable(error: &io::Error) -> String {
     format!("cannot be read: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn notes_that_come_one_by_one_have_the_same_bound() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let top = dir.path().join("vault");
+        fs::create_dir(&top).expect("made");
+        let vault = Vault::open(&top).expect("a vault");
+        let (rules, stop) = (Ignored::none(), AtomicBool::new(false));
+        let mut store = Store::open(&dir.path().join("index.db"), &top).expect("an index");
+        let mut watch = Watch::new(&top, |_| ());
+        let mut walk = Walk::new(&vault, &rules, &mut store, &mut watch, &stop);
+        walk.max = 3;
+        for name in ["a.md", "b.md", "c.md", "d.md", "e.md"] {
+            fs::write(top.join(name), "a note").expect("written");
+            walk.path(name).expect("looked at");
+        }
+        assert_eq!(walk.store.count().expect("counted"), 3);
+        // Those that are there are followed.
+        fs::write(top.join("a.md"), "another").expect("written");
+        walk.path("a.md").expect("looked at");
+        fs::remove_file(top.join("b.md")).expect("removed");
+        walk.path("b.md").expect("looked at");
+        assert_eq!(walk.store.count().expect("counted"), 2);
+    }
 }

@@ -159,6 +159,32 @@ fn what_is_hidden_ignored_or_led_to_by_links_is_left_out() {
 }
 
 #[test]
+fn entities_that_lie_outside_stop_nobody() {
+    let vault = Vault::new(&[("a.md", "word")]);
+    let outside = vault.dir.path().join("outside");
+    fs::create_dir_all(outside.join("entities")).expect("made");
+    std::os::unix::fs::symlink(&outside, vault.path("Brain")).expect("linked");
+    fs::write(vault.path("b.md"), "word").expect("written");
+    let answer = vault.index.reload().expect("looked at");
+    assert_eq!((answer.known.problem, answer.known.notes), (None, 2));
+    assert_eq!(vault.found("word"), ["a.md", "b.md"]);
+}
+
+#[test]
+fn a_note_that_becomes_a_folder_leaves_no_ghost_nor_the_other_way_round() {
+    let vault = Vault::new(&[("x.md", "ghost"), ("y.md/in.md", "ghost"), ("z.md", "end")]);
+    let (note, folder) = (vault.path("x.md"), vault.path("y.md"));
+    fs::remove_file(&note).expect("removed");
+    fs::create_dir(&note).expect("made");
+    fs::remove_dir_all(&folder).expect("removed");
+    fs::write(&folder, "a note").expect("written");
+    vault.until("ghost", &[]);
+    vault.until("note", &["y.md"]);
+    vault.write("x.md/in.md", "a folder");
+    vault.until("folder", &["x.md/in.md"]);
+}
+
+#[test]
 fn an_index_that_is_lost_broken_or_old_is_begun_anew() {
     let vault = Vault::new(&[("a.md", "word"), ("b.md", "word")]);
     let breaks: [&dyn Fn(&Vault); 4] = [
