@@ -5,7 +5,7 @@ use crate::limits::{
     BACKLINKS_MAX, FOUND_MAX, SCAN_BYTES_MAX, SNIPPET_CHARS_MAX, SNIPPET_WORDS, TAGS_COUNTED_MAX,
     WARNINGS_MAX,
 };
-use crate::text::{first, position, unspaced};
+use crate::text::{first, position, spaced, unspaced};
 use crate::{links, query};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -85,6 +85,7 @@ pub(crate) fn search(sql: &Connection, wanted: &Wanted) -> rusqlite::Result<Foun
         Some(words) => by_words(sql, &words, &asked)?,
         None => Vec::new(),
     };
+    let mut is_cut = false;
     if hits.len() <= limit && wanted.scope == Scope::Entities && !text.is_empty() {
         let known = match query::words(text) {
             Some(words) => ids(sql, &words, &asked)?,
@@ -92,9 +93,11 @@ pub(crate) fn search(sql: &Connection, wanted: &Wanted) -> rusqlite::Result<Foun
         };
         let passed = wanted.offset.saturating_sub(known.len());
         let room = limit + 1 - hits.len();
-        hits.extend(by_parts(sql, text, &asked, &known)?.into_iter().skip(passed).take(room));
+        let (parts, cut) = by_parts(sql, text, &asked, &known, SCAN_BYTES_MAX)?;
+        hits.extend(parts.into_iter().skip(passed).take(room));
+        is_cut = cut;
     }
-    let more = hits.len() > limit;
+    let more = hits.len() > limit || is_cut;
     hits.truncate(limit);
     Ok(Found { hits, more })
 }
@@ -182,13 +185,16 @@ fn ids(sql: &Connection, words: &str, wanted: &Wanted) -> rusqlite::Result<HashS
     asked.query_map(params_from_iter(values), |row| row.get(0))?.collect()
 }
 
-/// Entities with the text as a part of their words, as the predecessor found them.
+/// Entities with the text as a part of their words, as the predecessor found them, and whether
+/// there are some of whose texts nothing was looked at, because so much was before them.
 fn by_parts(
     sql: &Connection,
     text: &str,
     wanted: &Wanted,
     known: &HashSet<i64>,
-) -> rusqlite::Result<Vec<Hit>> {
+    max: usize,
+) -> rusqlite::Result<(Vec<Hit>, bool)> {
+    let text = &*spaced(text);
     let (filters, values) = filters(wanted);
     let asked = format!(
         "SELECT {COLUMNS}, t.body, n.id FROM notes AS n JOIN texts AS t ON t.id = n.id
@@ -200,7 +206,10 @@ fn by_parts(
     while let Some(row) = rows.next()? {
         let body = row.get_ref(5)?.as_str()?;
         bytes += body.len();
-        if bytes > SCAN_BYTES_MAX || hits.len() > wanted.offset + wanted.limit {
+        if bytes > max {
+            return Ok((hits, true));
+        }
+        if hits.len() > wanted.offset + wanted.limit {
             break;
         }
         let has = |column: usize| -> rusqlite::Result<bool> {
@@ -212,7 +221,7 @@ fn by_parts(
         }
         hits.push(Hit { snippet: around(body, at.unwrap_or(0)), ..hit_without(row)? });
     }
-    Ok(hits)
+    Ok((hits, false))
 }
 
 /// Some of a text, from a word or two before this place on.
@@ -254,7 +263,7 @@ pub(crate) fn of_id(sql: &Connection, id: &str) -> rusqlite::Result<Option<Strin
         "SELECT path FROM notes WHERE para_id IN (?1, ?2) OR path IN (?1, ?3)
          ORDER BY is_entity DESC, para_id IN (?1, ?2) DESC, path LIMIT 1",
     )?;
-    let spaced = crate::text::spaced(id);
+    let spaced = spaced(id);
     asked.query_row([id, &spaced, &format!("{id}.md")], |row| row.get(0)).optional()
 }
 
@@ -352,18 +361,4 @@ pub(crate) fn census(sql: &Connection) -> rusqlite::Result<(usize, usize, Vec<St
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn some_of_a_text_is_shown_whatever_parts_its_words(
-            text in "[a日\u{a0}\u{3000}\u{2003}\u{200b} \n]{30,90}", at in 0_usize..300,
-        ) {
-            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-            let around = around(&text, at.unwrap_or(0));
-            prop_assert!(around.chars().count() <= SNIPPET_CHARS_MAX);
-        }
-    }
-}
+mod tests;

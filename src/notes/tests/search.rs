@@ -119,6 +119,22 @@ fn entities_are_found_by_parts_of_words_as_ever() {
 }
 
 #[test]
+fn parts_are_found_where_scripts_meet() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("Brain/entities/tower.md");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let text = "---\npara_id: 塔Tower\nname: 東京Tower案内\n---\n高さは333メートルMetreです。";
+    fs::write(path, text).expect("written");
+    let index = Index::new(dir.path().to_owned(), dir.path().join(".state/index.db"));
+    index.begin(|| ()).expect("begun");
+    index.reload().expect("looked at");
+    for query in ["京Tow", "wer案", "塔To", "33メー", "ルMe", "treで"] {
+        let found = index.search(&wanted(query, Scope::Entities)).expect("searched").known;
+        assert_eq!(found.hits.len(), 1, "{query}");
+    }
+}
+
+#[test]
 fn filters_narrow_what_is_found() {
     let with = |change: &dyn Fn(&mut Wanted)| {
         let mut wanted = wanted("", Scope::Vault);
