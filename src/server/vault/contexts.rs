@@ -2,7 +2,7 @@
 //! them, bounds them, and tells no file twice, whatever ways lead to it (traps 16, 17, 60).
 //! Which ones are chosen, and what is said around them, is not known here.
 
-use super::{FileError, Folder, Front, absent};
+use super::{FileError, Folder, Front, Pattern, absent};
 use crate::limits::{
     CONTEXT_PATH_BYTES_MAX, FOLDERS_DEEP_MAX, FOLDERS_WALKED_MAX, PATTERN_NOTES_MAX,
 };
@@ -269,8 +269,9 @@ fn candidates(vault: &Folder, asked: &ContextPath, out: &mut Gathered) -> Vec<St
     };
     // Everything before the folder in which the pattern begins is as it stands.
     let base = asked.as_str()[..at].rsplit_once('/').map_or("", |(base, _)| base);
+    let Some(pattern) = Pattern::parse(asked.as_str()) else { return Vec::new() };
     let mut notes = notes_below(vault, base);
-    notes.retain(|note| fast_glob::glob_match(asked.as_str(), note));
+    notes.retain(|note| pattern.has(note));
     notes.sort();
     if notes.len() > PATTERN_NOTES_MAX {
         notes.truncate(PATTERN_NOTES_MAX);

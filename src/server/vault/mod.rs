@@ -16,6 +16,7 @@ pub(crate) mod hooks;
 pub(crate) mod mcps;
 pub(crate) mod modules;
 pub(crate) mod name;
+mod pattern;
 pub(crate) mod plugins;
 pub(crate) mod repo;
 pub(crate) mod skills;
@@ -31,6 +32,7 @@ pub(crate) use change::bounded;
 use change::is_unfinished;
 pub(crate) use name::Name;
 pub(crate) use notes::{Front, front};
+pub(crate) use pattern::Pattern;
 pub(crate) use slug::Slug;
 
 use crate::limits::{FOLDER_ENTRIES_MAX, VAULT_FILE_BYTES_MAX};

@@ -3,12 +3,12 @@
 //! deleted, but only if the whole root could be seen: a disk that is not mounted deletes nothing.
 
 use super::{Root, bad, is_binary, is_known, seconds, stored, text_of};
-use crate::domain::Domain;
 use crate::domain::files::FilesError;
+use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_PATTERN_BYTES_MAX, SYNC_VANISHED_MAX};
 use crate::store::sync::{KnownFile, News};
-use crate::vault::Folder;
 use crate::vault::sync::{Visit, walk};
+use crate::vault::{Folder, Pattern};
 use notes::Ignored;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -46,14 +46,20 @@ impl Domain {
                 file.version = Some(version);
             }
         }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
         if looked.is_there {
             store.root(root.key.clone()).await.map_err(stored)?;
         }
         let known = store.below(root.key.clone()).await.map_err(stored)?;
-        let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        let mut deleted = tombstones(&known, &root, &looked.wanted);
-        deleted.retain(|tombstone| !there.contains(tombstone.path.as_str()));
+        let wanted = looked.wanted;
+        // Off the event loop: these may be many.
+        let told = keys::blocking(move || {
+            let mut deleted = tombstones(&known, &root, &wanted);
+            let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            deleted.retain(|tombstone| !there.contains(tombstone.path.as_str()));
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+            (files, deleted)
+        });
+        let (files, deleted) = told.await?;
         let generated_at = Timestamp::now();
         Ok(Manifest { root: ask.root, files, generated_at, version, deleted })
     }
@@ -75,7 +81,7 @@ impl Domain {
     /// The owner's rules of what is left alone.
     pub(super) async fn ignored(&self) -> Result<Ignored, FilesError> {
         let vault = self.vault().to_owned();
-        let read = super::keys::blocking(move || Ignored::read(&vault)).await?;
+        let read = keys::blocking(move || Ignored::read(&vault)).await?;
         // Nothing is sent away because the rules could not be read.
         let ignored = read.map_err(|error| bad(error.to_string()))?;
         for warning in ignored.warnings() {
@@ -88,7 +94,7 @@ impl Domain {
 /// Which files are told.
 #[derive(Clone, Debug)]
 struct Wanted {
-    pattern: String,
+    pattern: Pattern,
     date: Option<String>,
     include_binary: bool,
 }
@@ -101,11 +107,10 @@ impl Wanted {
             let said = "a pattern is relative, such as *.md, and has up to 256 bytes";
             return Err(bad(said.into()));
         }
-        // A `!` at its begin would turn it round.
-        let pattern = format!("**/{}", pattern.trim_start_matches('!'));
-        if fast_glob::validate(&pattern).is_err() || ask.pattern.starts_with('!') {
-            return Err(bad(format!("{:?} is no pattern", ask.pattern)));
-        }
+        // What elsewhere turns a pattern round is not taken for a name's begin.
+        let parsed = Some(pattern).filter(|pattern| !pattern.starts_with('!'));
+        let parsed = parsed.and_then(|pattern| Pattern::parse(&format!("**/{pattern}")));
+        let pattern = parsed.ok_or_else(|| bad(format!("{pattern:?} is no pattern")))?;
         if ask.date.as_deref().is_some_and(|date| !is_date(date)) {
             return Err(bad("a date is YYYY-MM-DD".into()));
         }
@@ -119,7 +124,7 @@ impl Wanted {
         }
         match &self.date {
             Some(date) => is_of_day(path, date),
-            None => fast_glob::glob_match(&self.pattern, path),
+            None => self.pattern.has(path),
         }
     }
 }
@@ -261,6 +266,13 @@ mod tests {
                 "{pattern} {path}"
             );
         }
+    }
+
+    #[test]
+    fn a_pattern_of_many_branches_is_judged_like_any_other() {
+        let branches = format!("{{{}}}", ",".repeat(21)).repeat(10);
+        let wanted = Wanted::of(&ask(&branches)).expect("a pattern");
+        assert!(!wanted.has("a/rather/long/path/of/a.md"));
     }
 
     #[test]

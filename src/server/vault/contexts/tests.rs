@@ -163,3 +163,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pattern_of_many_branches_is_judged_like_any_other() {
+    let (_dir, vault) = vault(&[("a/one.md", "one"), ("a/two.md", "two")]);
+    let branches = format!("{{{}}}", ",".repeat(21)).repeat(20);
+    let asked = paths(&[&format!("a/{branches}.md"), "a/{one,none}.md", "a/{.md"]);
+    let mut so_far = Told::default();
+    assert_eq!(told(&so_far.gather(&vault, &asked, 1000)), [("a/one.md", Some("one"))]);
+}
