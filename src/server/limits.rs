@@ -166,6 +166,8 @@ pub(crate) const SYNC_FILE_BYTES_MAX: u64 = 96 << 20;
 pub(crate) const SYNC_ANSWER_BYTES_MAX: u64 = 96 << 20;
 pub(crate) const SYNC_TOMBSTONES_MAX: usize = 50_000;
 pub(crate) const SYNC_TEXTS_MAX: usize = 100;
+/// Devices of which it is remembered what they have of a file.
+pub(crate) const SYNC_SEEN_MAX: usize = 20;
 /// A name of a device, and a pattern.
 pub(crate) const SYNC_DEVICE_BYTES_MAX: usize = 64;
 pub(crate) const SYNC_PATTERN_BYTES_MAX: usize = 256;

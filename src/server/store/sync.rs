@@ -6,7 +6,7 @@
 
 use super::error::StoreError;
 use super::lane::{self, Lane};
-use crate::limits::{SYNC_TEXTS_MAX, SYNC_TOMBSTONES_MAX};
+use crate::limits::{SYNC_SEEN_MAX, SYNC_TEXTS_MAX, SYNC_TOMBSTONES_MAX};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -336,8 +336,14 @@ fn remember_text(
 fn visited(change: &Transaction<'_>, visit: &Visit, now: i64) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO seen (who, path, hash, at) VALUES (?1, ?2, ?3, ?4)";
     let mut seen = change.prepare_cached(sql)?;
+    // Devices call themselves what they like, and could be ever new ones.
+    let sql = "DELETE FROM seen WHERE path = ?1 AND who IN (SELECT who FROM seen \
+               WHERE path = ?1 ORDER BY who = ?2 DESC, at DESC LIMIT -1 OFFSET ?3)";
+    let mut rest = change.prepare_cached(sql)?;
+    let kept = i64::try_from(SYNC_SEEN_MAX).unwrap_or(i64::MAX);
     for (path, hash) in &visit.seen {
         seen.execute(params![visit.who, path, hash, now])?;
+        rest.execute(params![path, visit.who, kept])?;
     }
     if let Some((root, files)) = &visit.pushed {
         let sql = "INSERT OR REPLACE INTO roots (path, pushed_at, pushed_by, pushed_files) \
@@ -387,6 +393,29 @@ mod tests {
         assert_eq!(by_a[0].seen.as_deref(), Some(""));
         let by_b = store.remember("b".into(), asked).await.expect("remembered");
         assert_eq!((by_b[0].seen.as_deref(), by_b[0].shared), (None, true));
+    }
+
+    #[tokio::test]
+    async fn of_each_file_only_so_many_devices_are_remembered() {
+        let top = tempfile::tempdir().expect("a folder");
+        let store = SyncStore::open(&top.path().join("sync.db")).expect("opened");
+        for number in 0..3 * SYNC_SEEN_MAX {
+            let seen = vec![("/v/a".into(), "x".into()), (format!("/v/{number}"), "x".into())];
+            let visit = Visit { who: format!("device {number}"), seen, pushed: None };
+            store.note(Vec::new(), Some(visit)).await.expect("noted");
+        }
+        let of = |number: usize, path: &str| {
+            let asked = vec![(path.to_owned(), String::new())];
+            let found = store.remember(format!("device {number}"), asked);
+            async { found.await.expect("remembered").remove(0).seen }
+        };
+        let mut known = 0;
+        for number in 0..3 * SYNC_SEEN_MAX {
+            known += usize::from(of(number, "/v/a").await.is_some());
+        }
+        assert_eq!(known, SYNC_SEEN_MAX);
+        assert!(of(3 * SYNC_SEEN_MAX - 1, "/v/a").await.is_some(), "the newest");
+        assert!(of(0, "/v/0").await.is_some(), "what it has of other files stays");
     }
 
     #[tokio::test]
