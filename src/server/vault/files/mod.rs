@@ -179,6 +179,8 @@ pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachEr
         let (Some(name), true) = (real.file_name().map(PathBuf::from), plain) else {
             return Err(odd());
         };
+        // By `..` or a link the last name may have come below another folder.
+        judge(&real, Act::Write)?;
         let made = real.parent().unwrap_or(Path::new(""));
         let kept = if rest.as_os_str().is_empty() { made } else { &base };
         let mut folder = walk(vault, kept)?.ok_or(ReachError::NotFolder)?;

@@ -99,6 +99,12 @@ fn traps_19_t_8_and_t_9_nothing_outside_and_nothing_closed_is_reached() {
         let refused = write(&vault, path);
         assert!(matches!(refused, Err(ReachError::Closed(_) | ReachError::RunsLater(_))), "{path}");
     }
+    fs::create_dir_all(top.path().join("v/Chat/contexts")).expect("made");
+    symlink("Chat", top.path().join("v/talk")).expect("linked");
+    for path in ["Chat/contexts/../sessions.db-journal", "talk/sessions.db-journal"] {
+        assert!(matches!(write(&vault, path), Err(ReachError::Closed(_))), "{path}");
+    }
+    assert!(!top.path().join("v/Chat/sessions.db-journal").exists());
     for path in [".claude/settings.json", "Sub/.Claude/hooks/x.sh", ".modules/x", ".skills/x.md"] {
         assert!(matches!(write(&vault, path), Err(ReachError::RunsLater(_))), "{path}");
     }
