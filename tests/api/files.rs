@@ -213,7 +213,9 @@ async fn a_text_is_replaced_only_if_it_is_what_the_writer_has_seen() {
     assert_eq!(put(&new, "b.md", "four").await.status, 200);
     let there = caller.clone().with("if-match", "*");
     assert_eq!(put(&there, "c.md", "x").await.status, 412);
-    assert!(!home.vault().join("c.md").exists());
+    assert_eq!(put(&there, "new/deep/c.md", "x").await.status, 412);
+    assert_eq!(put(&sure, "new/deep/c.md", "x").await.status, 412);
+    assert!(!home.vault().join("c.md").exists() && !home.vault().join("new").exists());
     assert_eq!(fs::read_to_string(home.vault().join("a.md")).expect("read"), "two");
     // Of many at once with the same tag one wins.
     let tag = tag(&caller.get("/api/read?path=a.md").await);

@@ -4,7 +4,7 @@
 
 use super::{Domain, DomainError, keys};
 use crate::limits::FILE_TEXT_BYTES_MAX;
-use crate::vault::files::{self, Draft, Found, ReachError, Spot};
+use crate::vault::files::{self, Act, Draft, Found, ReachError, Spot};
 use crate::vault::{FileError, Folder};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -89,12 +89,17 @@ impl Domain {
     pub(crate) async fn write_file(
         &self,
         new: NewFile,
-        lets: impl FnOnce(Option<&str>) -> bool + Send + 'static,
+        lets: impl Fn(Option<&str>) -> bool + Send + 'static,
     ) -> Result<(FileWritten, String), FilesError> {
         let top = self.vault().to_owned();
         let _alone = self.changing_files.lock().await;
         self.in_files(move |vault| {
             let asked = files::from_vault(&top, &new.path)?;
+            files::judge(&asked, Act::Write)?;
+            // What comes to nothing makes no folders.
+            if files::spot(vault, &asked)?.is_none() && !lets(None) {
+                return Err(FilesError::Changed);
+            }
             let spot = files::spot_to_write(vault, &asked)?;
             let draft = Draft::write(&spot, new.content.as_bytes())?;
             let there = spot.open()?.map(|mut found| found.tag()).transpose()?;
