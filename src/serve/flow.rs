@@ -7,14 +7,21 @@ use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::upload;
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http::StatusCode;
+use http_body::Body;
 use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
 use multer::{Field, Multipart};
 use schemars::JsonSchema;
 use schemars::generate::SchemaGenerator;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -22,8 +29,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 pub struct Flow {
     from: Coming,
     limits: Limits,
+    /// Its length, as the sender says.
+    said: Option<u64>,
     read: u64,
-    until: Instant,
+    begun: Instant,
 }
 
 enum Coming {
@@ -44,9 +53,13 @@ pub struct FileFlow<Q> {
 }
 
 impl Flow {
-    fn new(from: Coming, limits: Limits) -> Flow {
-        let until = Instant::now() + Duration::from_secs(limits.flow_seconds_max);
-        Flow { from, limits, read: 0, until }
+    fn new(from: Coming, limits: Limits, said: Option<u64>) -> Flow {
+        Flow { from, limits, said, read: 0, begun: Instant::now() }
+    }
+
+    /// How long it is, if the sender says so; a form's file is a little shorter.
+    pub fn said(&self) -> Option<u64> {
+        self.said
     }
 
     /// The next piece; None at the end.
@@ -55,7 +68,10 @@ impl Flow {
     /// The body broke off, came too slowly, or is too large.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         let silence = Duration::from_secs(self.limits.body_seconds_max);
-        let until = (Instant::now() + silence).min(self.until);
+        // A sender who only just does not fall silent would hold up others for an hour.
+        let earned = Duration::from_secs(self.read / self.limits.flow_bytes_per_second_min.max(1));
+        let whole = Duration::from_secs(self.limits.flow_seconds_max);
+        let until = (Instant::now() + silence).min(self.begun + (silence + earned).min(whole));
         let piece = timeout_at(until, self.from.next()).await.map_err(|_| late())??;
         self.read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         if self.read > self.limits.flow_bytes_max {
@@ -97,6 +113,47 @@ impl Coming {
     }
 }
 
+/// A form whose begin is bounded: its reader keeps all that comes before a field.
+struct Metered {
+    from: BodyDataStream<Incoming>,
+    left: Arc<AtomicUsize>,
+    refused_left: usize,
+    /// The reader takes all there is before it looks at it: it is given one piece at a time.
+    paused: bool,
+}
+
+/// The file has begun; what comes is bounded elsewhere.
+const UNMETERED: usize = usize::MAX;
+
+impl Stream for Metered {
+    type Item = Result<Bytes, Box<dyn Error + Send + Sync>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == UNMETERED {
+            return self.from.poll_next_unpin(cx).map_err(Into::into);
+        }
+        if std::mem::take(&mut self.paused) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        while left == 0 {
+            // Read to the end, or the sender would not hear why.
+            match ready!(self.from.poll_next_unpin(cx)) {
+                Some(Ok(piece)) if piece.len() < self.refused_left => {
+                    self.refused_left -= piece.len();
+                }
+                _ => return Poll::Ready(Some(Err("too much comes before the file".into()))),
+            }
+        }
+        let piece = ready!(self.from.poll_next_unpin(cx)).transpose()?;
+        let length = piece.as_ref().map_or(0, Bytes::len);
+        self.left.store(left.saturating_sub(length), Ordering::Relaxed);
+        self.paused = true;
+        Poll::Ready(piece.map(Ok))
+    }
+}
+
 fn late() -> Fault {
     Fault::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")
 }
@@ -107,7 +164,8 @@ impl<T: DeserializeOwned + JsonSchema + Send> Take for JsonFlow<T> {
     }
 
     async fn take(raw: Raw<'_>) -> Result<JsonFlow<T>, Fault> {
-        Ok(JsonFlow(Flow::new(Coming::Body(raw.body), raw.limits), PhantomData))
+        let said = raw.body.size_hint().exact();
+        Ok(JsonFlow(Flow::new(Coming::Body(raw.body), raw.limits, said), PhantomData))
     }
 }
 
@@ -119,12 +177,21 @@ impl<Q: DeserializeOwned + JsonSchema + Send> Take for FileFlow<Q> {
 
     async fn take(raw: Raw<'_>) -> Result<FileFlow<Q>, Fault> {
         let query = typed_query(&raw)?;
+        let said = raw.body.size_hint().exact();
         let boundary = upload::boundary(raw.kind.as_ref())?;
-        let mut form = Multipart::new(BodyDataStream::new(raw.body), boundary);
+        let meter = Arc::new(AtomicUsize::new(raw.limits.form_head_bytes_max));
+        let metered = Metered {
+            from: BodyDataStream::new(raw.body),
+            left: meter.clone(),
+            refused_left: raw.limits.refused_body_bytes_max,
+            paused: false,
+        };
+        let mut form = Multipart::new(metered, boundary);
         let until = Instant::now() + Duration::from_secs(raw.limits.body_seconds_max);
         // The fields before the file are small, or it takes too long.
         let field = timeout_at(until, upload::field(&mut form)).await.map_err(|_| late())??;
-        let file = Flow::new(Coming::Field(Box::new((field, form))), raw.limits);
+        meter.store(UNMETERED, Ordering::Relaxed);
+        let file = Flow::new(Coming::Field(Box::new((field, form))), raw.limits, said);
         Ok(FileFlow { query, file })
     }
 }

@@ -24,6 +24,10 @@ pub struct Limits {
     pub flow_bytes_max: u64,
     /// For such a one to arrive; silent it may be as long as another takes as a whole.
     pub flow_seconds_max: u64,
+    /// From a whole body's time on, it has to have come at least so fast.
+    pub flow_bytes_per_second_min: u64,
+    /// Of a form, so much may come before the file.
+    pub form_head_bytes_max: usize,
     /// Of a body that is refused for its size, this much is read and dropped so that the
     /// sender gets to see the answer.
     pub refused_body_bytes_max: usize,
@@ -54,6 +58,8 @@ impl Default for Limits {
             large_body_seconds_max: 120,
             flow_bytes_max: 4 << 30,
             flow_seconds_max: 3600,
+            flow_bytes_per_second_min: 16 * 1024,
+            form_head_bytes_max: 64 * 1024,
             refused_body_bytes_max: 256 * 1024 * 1024,
             echo_bytes_max: 1024,
             feed_pieces_max: 8,
