@@ -18,10 +18,12 @@ use schemars::generate::SchemaGenerator;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 /// What a handler knows besides its input.
@@ -62,12 +64,16 @@ pub struct Raw<'a> {
     pub(crate) kind: Option<HeaderValue>,
     pub(crate) body: Incoming,
     shape: &'a Shape,
-    definitions: &'a Map<String, Value>,
+    definitions: &'a Arc<Map<String, Value>>,
     pub(crate) limits: Limits,
+    /// Kept until the handler is done with what was read.
+    place: Arc<OnceLock<SemaphorePermit<'static>>>,
 }
 
-/// Large bodies that are read at once.
+/// Large bodies that are in memory at once.
 static LARGE: Semaphore = Semaphore::const_new(2);
+/// JSON that is longer is read and written beside the event loop, or all would wait for it.
+const HERE_BYTES_MAX: usize = 256 * 1024;
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send + 'a>>;
 
@@ -102,10 +108,11 @@ where
     F: Fn(Cx<A>, I) -> Fut + Send,
     Fut: Future<Output = Result<O, Fault>> + Send,
     I: Take,
-    O: Give,
+    O: Give + Send,
 {
+    let _place = raw.place.clone();
     let input = I::take(raw).await?;
-    Ok(handler(cx, input).await?.reply())
+    Ok(handler(cx, input).await?.give().await)
 }
 
 /// The schemas of what a handler takes.
@@ -147,12 +154,19 @@ pub trait Give {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)>;
     /// The answer.
     fn reply(self) -> Reply;
+    /// The same, made where it holds up nobody.
+    fn give(self) -> impl Future<Output = Reply> + Send
+    where
+        Self: Sized + Send,
+    {
+        async { self.reply() }
+    }
 }
 
 /// A JSON body, taken or given.
 pub struct Json<T>(pub T);
-/// The same taken of a body larger than others may be: files go to and fro in JSON. Few are
-/// read at once; others wait.
+/// The same taken of a body larger than others may be: files go to and fro in JSON. Of those
+/// that are, few are in memory at once; others wait.
 pub struct Large<T>(pub T);
 /// A query.
 pub struct Query<T>(pub T);
@@ -183,29 +197,37 @@ impl Take for () {
     }
 }
 
-impl<T: DeserializeOwned + JsonSchema + Send> Take for Json<T> {
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Take for Json<T> {
     fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
         shape.body = Some(schemas.subschema_for::<T>().to_value());
     }
     async fn take(raw: Raw<'_>) -> Result<Json<T>, Fault> {
         let bytes = whole(raw.body, &raw.limits).await?;
         let schema = raw.shape.body.as_ref().expect("described with the door");
-        let value = check::body(&bytes, schema, raw.definitions);
-        let value = value.map_err(|wrong| invalid(wrong, &raw.limits))?;
-        into_typed(value, "body").map(Json)
+        let (known, limits) = (raw.definitions, raw.limits);
+        if bytes.len() <= HERE_BYTES_MAX {
+            return judged(&bytes, schema, known, &limits).map(Json);
+        }
+        let (schema, known) = (schema.clone(), known.clone());
+        let judging = spawn_blocking(move || judged(&bytes, &schema, &known, &limits));
+        judging.await.map_err(Fault::bug)?.map(Json)
     }
 }
 
-impl<T: DeserializeOwned + JsonSchema + Send> Take for Large<T> {
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Take for Large<T> {
     fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
         <Json<T> as Take>::describe(schemas, shape);
     }
     async fn take(mut raw: Raw<'_>) -> Result<Large<T>, Fault> {
+        let length = http_body::Body::size_hint(&raw.body).exact();
+        // One that might come elsewhere, too, is held up by nobody who sends slowly.
+        if length.is_none_or(|length| length > raw.limits.body_bytes_max as u64) {
+            let place = LARGE.acquire().await;
+            let place = place.map_err(|_| Fault::unready("the program stops"))?;
+            raw.place.get_or_init(|| place);
+        }
         raw.limits.body_bytes_max = raw.limits.large_body_bytes_max;
         raw.limits.body_seconds_max = raw.limits.large_body_seconds_max;
-        let Ok(_place) = LARGE.acquire().await else {
-            return Err(Fault::unready("the program stops"));
-        };
         let Json(body) = Json::<T>::take(raw).await?;
         Ok(Large(body))
     }
@@ -223,7 +245,7 @@ impl<T: DeserializeOwned + JsonSchema + Send> Take for Query<T> {
 impl<Q, B> Take for WithQuery<Q, B>
 where
     Q: DeserializeOwned + JsonSchema + Send,
-    B: DeserializeOwned + JsonSchema + Send,
+    B: DeserializeOwned + JsonSchema + Send + 'static,
 {
     fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
         Query::<Q>::describe(schemas, shape);
@@ -236,12 +258,39 @@ where
     }
 }
 
-impl<T: Serialize + JsonSchema> Give for Json<T> {
+impl<T: Serialize + JsonSchema + Send + 'static> Give for Json<T> {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
         Some(("application/json", schemas.subschema_for::<T>().to_value()))
     }
     fn reply(self) -> Reply {
         json_reply(StatusCode::OK, serde_json::to_vec(&self.0))
+    }
+    async fn give(self) -> Reply {
+        let mut room = Room(Vec::new());
+        match serde_json::to_writer(&mut room, &self.0) {
+            Err(error) if error.is_io() => {
+                drop(room);
+                let written = spawn_blocking(move || self.reply()).await;
+                written.unwrap_or_else(|error| Fault::bug(error).reply("an answer"))
+            }
+            written => json_reply(StatusCode::OK, written.map(|()| room.0)),
+        }
+    }
+}
+
+/// What is written at once, as long as it is short.
+struct Room(Vec<u8>);
+
+impl Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > HERE_BYTES_MAX {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -272,16 +321,22 @@ impl Give for Live {
     }
 }
 
-impl<T: Give> Give for With<T> {
+impl<T: Give + Send> Give for With<T> {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
         T::describe(schemas)
     }
     fn reply(self) -> Reply {
-        let mut reply = self.given.reply();
-        *reply.status_mut() = self.status;
-        reply.headers_mut().extend(self.headers);
-        reply
+        stamped(self.given.reply(), self.status, self.headers)
     }
+    async fn give(self) -> Reply {
+        stamped(self.given.give().await, self.status, self.headers)
+    }
+}
+
+fn stamped(mut reply: Reply, status: StatusCode, more: Vec<(HeaderName, HeaderValue)>) -> Reply {
+    *reply.status_mut() = status;
+    reply.headers_mut().extend(more);
+    reply
 }
 
 impl<T: JsonSchema> Give for Events<T> {
@@ -318,7 +373,7 @@ impl<'a> Raw<'a> {
     pub(crate) fn new(
         req: Request<Incoming>,
         shape: &'a Shape,
-        definitions: &'a Map<String, Value>,
+        definitions: &'a Arc<Map<String, Value>>,
         limits: Limits,
     ) -> (HeaderMap, Raw<'a>) {
         let (head, body) = req.into_parts();
@@ -326,7 +381,8 @@ impl<'a> Raw<'a> {
         let path = head.uri.path().to_owned();
         let kind = head.headers.get(header::CONTENT_TYPE).cloned();
         let method = head.method;
-        (head.headers, Raw { method, path, query, kind, body, shape, definitions, limits })
+        let place = Arc::default();
+        (head.headers, Raw { method, path, query, kind, body, shape, definitions, limits, place })
     }
 }
 
@@ -336,6 +392,17 @@ pub(crate) fn typed_query<T: DeserializeOwned>(raw: &Raw<'_>) -> Result<T, Fault
     let value = check::query(query, schema, raw.definitions);
     let value = value.map_err(|wrong| invalid(wrong, &raw.limits))?;
     into_typed(value, "query")
+}
+
+/// Reads and judges a body, which may take its time.
+fn judged<T: DeserializeOwned>(
+    bytes: &[u8],
+    schema: &Value,
+    known: &Map<String, Value>,
+    limits: &Limits,
+) -> Result<T, Fault> {
+    let value = check::body(bytes, schema, known);
+    into_typed(value.map_err(|wrong| invalid(wrong, limits))?, "body")
 }
 
 /// What does not fit, with what was given there only as far as the limits say.

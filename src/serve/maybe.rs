@@ -12,7 +12,7 @@ pub struct MaybeBody<Q, B>(pub Q, pub Option<B>);
 impl<Q, B> Take for MaybeBody<Q, B>
 where
     Q: DeserializeOwned + JsonSchema + Send,
-    B: DeserializeOwned + JsonSchema + Send,
+    B: DeserializeOwned + JsonSchema + Send + 'static,
 {
     fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
         shape.query = Some(schemas.subschema_for::<Q>().to_value());

@@ -9,6 +9,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// What a caller must show at a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct Table<A: 'static> {
     doors: Vec<Door<A>>,
     router: matchit::Router<Vec<usize>>,
     /// Schemas that those of inputs refer to.
-    pub definitions: Map<String, Value>,
+    pub definitions: Arc<Map<String, Value>>,
     title: &'static str,
     version: &'static str,
 }
@@ -111,7 +112,8 @@ impl<A> Table<A> {
             let shape = (route.call.takes)(&mut schemas);
             doors.push(Door { route, shape });
         }
-        Table { doors, router, definitions: schemas.take_definitions(true), title, version }
+        let definitions = Arc::new(schemas.take_definitions(true));
+        Table { doors, router, definitions, title, version }
     }
 
     /// The OpenAPI 3.1 document. Made anew each time: it is large, and hardly ever asked for.
