@@ -125,8 +125,24 @@ struct Metered {
 /// The file has begun; what comes is bounded elsewhere.
 const UNMETERED: usize = usize::MAX;
 
+impl Metered {
+    /// Reads to the end, or the sender would not hear why.
+    fn refuse<T>(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Broken>>> {
+        loop {
+            match ready!(self.from.poll_next_unpin(cx)) {
+                Some(Ok(piece)) if piece.len() < self.refused_left => {
+                    self.refused_left -= piece.len();
+                }
+                _ => return Poll::Ready(Some(Err("too much comes before the file".into()))),
+            }
+        }
+    }
+}
+
+type Broken = Box<dyn Error + Send + Sync>;
+
 impl Stream for Metered {
-    type Item = Result<Bytes, Box<dyn Error + Send + Sync>>;
+    type Item = Result<Bytes, Broken>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let left = self.left.load(Ordering::Relaxed);
@@ -137,14 +153,8 @@ impl Stream for Metered {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        while left == 0 {
-            // Read to the end, or the sender would not hear why.
-            match ready!(self.from.poll_next_unpin(cx)) {
-                Some(Ok(piece)) if piece.len() < self.refused_left => {
-                    self.refused_left -= piece.len();
-                }
-                _ => return Poll::Ready(Some(Err("too much comes before the file".into()))),
-            }
+        if left == 0 {
+            return self.refuse(cx);
         }
         let piece = ready!(self.from.poll_next_unpin(cx)).transpose()?;
         let length = piece.as_ref().map_or(0, Bytes::len);
