@@ -118,7 +118,8 @@ fn show(file: &Path, answer: &ImportAnswer) -> Result<(), Fail> {
     for error in &answer.errors {
         writeln!(stderr(), "  {}", ink.yellow(&line(error)))?;
     }
-    let shown = answer.errors.len() as u64 - u64::from(answer.problem.is_some());
+    let shown = answer.errors.len() as u64;
+    let shown = shown.saturating_sub(u64::from(answer.problem.is_some()));
     if let Some(more) = answer.bad_count.checked_sub(shown).filter(|more| *more > 0) {
         writeln!(stderr(), "  {}", ink.yellow(&format!("and {more} more")))?;
     }

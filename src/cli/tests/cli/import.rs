@@ -65,6 +65,8 @@ fn what_does_not_come_about_is_said() {
         0 => Answer::Stream(vec![event(&json!({ "type": "import_error", "error": "no export" }))]),
         1 => Answer::Stream(vec![Piece::Cut]),
         2 => Answer::Json(409, json!({ "detail": "another import is under way" })),
+        // A problem that is not among the mistakes.
+        4 => Answer::Stream(vec![event(&done(0, &[], Some("it breaks off")))]),
         _ => Answer::Stream(vec![event(&done(0, &["it breaks off"], Some("it breaks off")))]),
     });
     let ran = house.run(&["import", "a.json"]);
@@ -78,6 +80,8 @@ fn what_does_not_come_about_is_said() {
     assert!(ran.err.contains("another import is under way"), "{ran:?}");
     let ran = house.run(&["import", "a.json"]);
     assert_eq!((ran.err.as_str(), ran.status), ("  it breaks off\n", Some(1)), "{ran:?}");
+    let ran = house.run(&["import", "a.json"]);
+    assert_eq!((ran.err.as_str(), ran.status), ("", Some(1)), "{ran:?}");
     for wrong in ["nowhere.json", "."] {
         let ran = house.run(&["import", wrong]);
         assert_eq!(ran.status, Some(1), "{ran:?}");
