@@ -1,6 +1,7 @@
 //! The copy of a predecessor's files, as they were before this server first touched the vault:
 //! `.parachute/before-v16`, for its owner alone. Made once, whole or not at all, and never
-//! changed or taken away by us. The database has a copy of its own beside it.
+//! changed or taken away by us; links, what is larger than any such file and what lies too deep
+//! are left out of it, and the journal says so. The database has a copy of its own beside it.
 
 use super::SurveyError;
 use crate::limits::{COPIED_DEEP_MAX, COPIED_FILE_BYTES_MAX, COPIED_FILES_MAX};
@@ -77,15 +78,21 @@ fn copy_folder(
     let target = to.folder_made(name)?;
     for entry in source.entries(Path::new("."))? {
         let name = Path::new(&entry.name);
-        if *room == 0 || (entry.is_folder && deep == 0) {
+        if *room == 0 {
             tracing::warn!(name = %name.display(), "there is more than is copied");
             return Ok(());
+        }
+        if entry.is_folder && deep == 0 {
+            tracing::warn!(name = %name.display(), "a folder lies too deep to be copied");
+            continue;
         }
         *room -= 1;
         if entry.is_folder {
             copy_folder(&source, name, &target, deep - 1, room)?;
         } else if entry.is_file {
             copy_file(&source, name, &target, name)?;
+        } else {
+            tracing::warn!(name = %name.display(), "what is no file is not copied");
         }
     }
     Ok(())
@@ -101,5 +108,28 @@ fn copy_file(from: &Folder, name: &Path, to: &Folder, as_name: &Path) -> Result<
             Ok(())
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_folder_that_lies_too_deep_keeps_nothing_else_from_being_copied() {
+        let home = tempfile::tempdir().expect("a folder");
+        let from = home.path().join("from");
+        for name in ["a", "b", "c"] {
+            fs::create_dir_all(from.join("hooks").join(format!("{name}-deep"))).expect("made");
+            fs::write(from.join("hooks").join(name), name).expect("written");
+        }
+        let (from, to) = (Folder::made(&from), Folder::made(&home.path().join("to")));
+        let (from, to) = (from.expect("made"), to.expect("made"));
+        copy_folder(&from, Path::new("hooks"), &to, 0, &mut 100).expect("copied");
+        for name in ["a", "b", "c"] {
+            let copied = fs::read_to_string(home.path().join("to/hooks").join(name));
+            assert_eq!(copied.expect("it is there"), name);
+        }
     }
 }
