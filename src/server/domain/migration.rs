@@ -9,17 +9,20 @@
 mod copy;
 
 use super::keys::blocking;
-use super::{Domain, DomainError, place, sessions};
+use super::{Domain, DomainError, place, sessions, transcript};
 use crate::limits::MIGRATED_SESSIONS_MAX;
 use crate::store::SessionRow;
-use copy::Transcript;
+use copy::{Projects, Transcript};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use wire::SessionId;
 use wire::migration::{Migrated, MigratedAll, MigrationScan, OldSession};
 
 /// What is done about one session.
 struct Move {
     id: String,
+    /// Of its event log.
+    run_dir: PathBuf,
     from: String,
     /// Where the CLI ran.
     old_directory: PathBuf,
@@ -34,11 +37,11 @@ impl Domain {
         let rooted = self.store().await?.rooted(MIGRATED_SESSIONS_MAX).await?;
         let named = i64::try_from(rooted.len()).unwrap_or(i64::MAX);
         let (old, current) = self.apart(rooted).await?;
-        let looked: Vec<(SessionRow, Option<Transcript>)> =
-            old.into_iter().map(|(row, step)| (row, self.transcript_of(&step))).collect();
+        let root = self.claude_projects();
         let found = blocking(move || {
-            let found = |transcript: Option<Transcript>| transcript?.find();
-            looked.into_iter().map(|(row, it)| shown(row, found(it))).collect()
+            let projects = Arc::new(Projects::look(root));
+            let found = |step: Move| step.transcript(&projects)?.find();
+            old.into_iter().map(|(row, step)| shown(row, found(step))).collect()
         });
         Ok(MigrationScan {
             current_vault_root: self.vault().display().to_string(),
@@ -55,7 +58,8 @@ impl Domain {
         let (mut old, _) = self.apart(vec![row]).await?;
         let (mut migrated, mut transcript_copied) = (false, false);
         if let Some((_, step)) = old.pop() {
-            (migrated, transcript_copied) = self.take(step, copy).await?;
+            let projects = self.projects(copy).await?;
+            (migrated, transcript_copied) = self.take(step, projects).await?;
         }
         let session = self.show(id).await?;
         Ok(Migrated { success: true, migrated, transcript_copied, session })
@@ -65,10 +69,11 @@ impl Domain {
     pub(crate) async fn migrate_all(&self, copy: bool) -> Result<MigratedAll, DomainError> {
         let rooted = self.store().await?.rooted(MIGRATED_SESSIONS_MAX).await?;
         let (old, _) = self.apart(rooted).await?;
+        let projects = self.projects(copy).await?;
         let mut out = MigratedAll::default();
         for (row, step) in old {
             out.total += 1;
-            match self.take(step, copy).await {
+            match self.take(step, projects.clone()).await {
                 Ok((_, copied)) => {
                     out.migrated += 1;
                     out.transcripts_copied += i64::from(copied);
@@ -90,7 +95,7 @@ impl Domain {
         &self,
         rows: Vec<SessionRow>,
     ) -> Result<(Vec<(SessionRow, Move)>, i64), DomainError> {
-        let vault = self.vault().to_owned();
+        let (vault, agents) = (self.vault().to_owned(), self.agents.clone());
         blocking(move || {
             let mut current = 0;
             let mut old = Vec::new();
@@ -105,6 +110,7 @@ impl Domain {
                 let stored = row.working_directory.as_deref();
                 let step = Move {
                     id: row.id.clone(),
+                    run_dir: agents.run_dir(&row.id),
                     old_directory: stood_in(stored, Path::new(&from)),
                     directory: moved(stored, Path::new(&from), &vault),
                     from,
@@ -116,17 +122,30 @@ impl Domain {
         .await
     }
 
-    /// Whether the session was moved, and its transcript copied. The copy comes first: what could
-    /// not be copied is asked for again.
-    async fn take(&self, step: Move, copy: bool) -> Result<(bool, bool), DomainError> {
-        let mut copied = false;
-        if let Some(transcript) = self.transcript_of(&step).filter(|_| copy) {
-            let (vault, stored) = (self.vault().to_owned(), step.directory.clone());
-            copied = blocking(move || {
-                transcript.copy_for(&place::place(&vault, stored.as_deref()).directory)
-            })
-            .await??;
+    /// Where the CLI keeps transcripts, if any is to be copied.
+    async fn projects(&self, copy: bool) -> Result<Option<Arc<Projects>>, DomainError> {
+        if !copy {
+            return Ok(None);
         }
+        let root = self.claude_projects();
+        Ok(Some(blocking(move || Arc::new(Projects::look(root))).await?))
+    }
+
+    /// Whether the session was moved, and its transcript copied if one is asked for. The copy
+    /// comes first: what could not be copied is asked for again.
+    async fn take(
+        &self,
+        step: Move,
+        projects: Option<Arc<Projects>>,
+    ) -> Result<(bool, bool), DomainError> {
+        let vault = self.vault().to_owned();
+        let copying = blocking(move || {
+            let transcript = projects.and_then(|projects| step.transcript(&projects));
+            let Some(transcript) = transcript else { return Ok((step, false)) };
+            let place = place::place(&vault, step.directory.as_deref());
+            transcript.copy_for(&place.directory).map(|copied| (step, copied))
+        });
+        let (step, copied) = copying.await??;
         let here = self.vault().display().to_string();
         let store = self.store().await?;
         let moved =
@@ -134,14 +153,16 @@ impl Domain {
         tracing::info!(session = step.id, from = step.from, copied, "a session came along");
         Ok((moved, copied))
     }
+}
 
+impl Move {
     /// None for an id that can name no file; other programs write rows, too.
-    fn transcript_of(&self, step: &Move) -> Option<Transcript> {
-        let id = SessionId::parse(&step.id).ok()?;
+    fn transcript(&self, projects: &Arc<Projects>) -> Option<Transcript> {
+        let id = SessionId::parse(&self.id).ok()?;
         Some(Transcript {
-            projects: self.claude_projects(),
-            written_in: copy::folder_of(&step.old_directory),
-            file: self.transcript_places(id.as_str()).file,
+            projects: projects.clone(),
+            written_in: copy::folder_of(&self.old_directory),
+            file: transcript::file_of(&self.run_dir, id.as_str()),
         })
     }
 }

@@ -10,7 +10,7 @@ use imports::{lines, session};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::Trust;
 use wire::session::{Message, Segment, Transcript};
 
@@ -30,7 +30,7 @@ pub(crate) struct Places {
     roots: Vec<PathBuf>,
     /// A folder of workspaces, each the home of the predecessor's containers (trap 76).
     sandboxes: Option<PathBuf>,
-    pub(super) file: String,
+    file: String,
 }
 
 impl Places {
@@ -47,12 +47,10 @@ impl Places {
 
 impl Domain {
     pub(crate) fn transcript_places(&self, id: &str) -> Places {
-        let kept = std::fs::read_to_string(self.agents.run_dir(id).join("conversation")).ok();
-        let kept = kept.filter(|k| wire::SessionId::parse(k).is_ok());
         let own = self.claude_projects();
         let roots = vec![own, self.vault().join(".claude/projects"), self.confined(id)];
         let sandboxes = Some(self.vault().join(".parachute/sandbox"));
-        Places { roots, sandboxes, file: format!("{}.jsonl", kept.as_deref().unwrap_or(id)) }
+        Places { roots, sandboxes, file: file_of(&self.agents.run_dir(id), id) }
     }
 
     /// Where an unconfined CLI keeps its conversations.
@@ -99,6 +97,13 @@ impl Domain {
         });
         read.await?.map_err(DomainError::History)?.ok_or(DomainError::NoTranscript)
     }
+}
+
+/// The name of a session's transcript. Reads: the CLI's conversation may have an id of its own.
+pub(super) fn file_of(run_dir: &Path, id: &str) -> String {
+    let kept = std::fs::read_to_string(run_dir.join("conversation")).ok();
+    let kept = kept.filter(|kept| wire::SessionId::parse(kept).is_ok());
+    format!("{}.jsonl", kept.as_deref().unwrap_or(id))
 }
 
 /// The conversation out of a transcript; None if there is none.

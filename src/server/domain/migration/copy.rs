@@ -3,48 +3,75 @@
 //! Claude's own folder.
 
 use crate::limits::TRANSCRIPT_COPIED_BYTES_MAX;
-use crate::vault::{FileError, Folder};
+use crate::vault::{FileError, Folder, cli};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Claude's own folder, which has a folder for each working directory, and what is in it. Looked
+/// through once: it may hold thousands of folders, and there may be thousands of sessions.
+#[derive(Default)]
+pub(super) struct Projects {
+    root: PathBuf,
+    /// In which folders there is a file of this name.
+    folders: HashMap<String, Vec<String>>,
+}
 
 /// Where a session's transcript may be.
 pub(super) struct Transcript {
-    /// Claude's own: a folder for each working directory.
-    pub(super) projects: PathBuf,
+    pub(super) projects: Arc<Projects>,
     /// The folder that it was written in, if it was not moved since.
     pub(super) written_in: String,
     /// Its file's name.
     pub(super) file: String,
 }
 
+impl Projects {
+    /// What cannot be looked at counts as not there, and is said.
+    pub(super) fn look(root: PathBuf) -> Projects {
+        let files = cli::files(&root).unwrap_or_else(|error| {
+            tracing::warn!(error = serve::fault::chain(&error), "transcripts cannot be listed");
+            Vec::new()
+        });
+        let mut folders: HashMap<String, Vec<String>> = HashMap::new();
+        for file in files {
+            folders.entry(format!("{}.jsonl", file.id)).or_default().push(file.project);
+        }
+        Projects { root, folders }
+    }
+}
+
 impl Transcript {
     /// The file, if there is one.
     pub(super) fn find(&self) -> Option<PathBuf> {
         let plain = |file: &PathBuf| file.symlink_metadata().is_ok_and(|found| found.is_file());
-        let expected = self.projects.join(&self.written_in).join(&self.file);
-        let listed = || std::fs::read_dir(&self.projects).into_iter().flatten().flatten();
-        let others = || listed().map(|dir| dir.path().join(&self.file)).find(plain);
-        Some(expected).filter(plain).or_else(others)
+        let Projects { root, folders } = &*self.projects;
+        let listed = folders.get(&self.file).into_iter().flatten();
+        // It may have been written since they were looked through.
+        let all = std::iter::once(&self.written_in).chain(listed);
+        all.map(|folder| root.join(folder).join(&self.file)).find(plain)
     }
 
     /// Copies it to where the CLI keeps those of this working directory. False: there is none, or
     /// there is one already.
     pub(super) fn copy_for(&self, directory: &Path) -> Result<bool, FileError> {
         let Some(from) = self.find() else { return Ok(false) };
-        let (file, told) = (Path::new(&self.file), self.projects.join(&self.file));
+        let root = &self.projects.root;
+        let (file, told) = (Path::new(&self.file), root.join(&self.file));
         let io = |source| FileError::Io { path: told.clone(), source };
         let source = opened(&from).map_err(io)?;
         if source.metadata().map_err(io)?.len() > TRANSCRIPT_COPIED_BYTES_MAX {
             return Err(io(io::Error::other("it is too long to be copied")));
         }
-        let projects = Folder::made(&self.projects)?;
+        let projects = Folder::made(root)?;
         let name = PathBuf::from(folder_of(directory));
         if projects.dir().symlink_metadata(&name).is_ok_and(|found| found.is_symlink()) {
-            return Err(FileError::Link(self.projects.join(name)));
+            return Err(FileError::Link(root.join(name)));
         }
         let folder = projects.folder_made(&name)?;
         let dir = folder.dir();
@@ -112,7 +139,8 @@ mod tests {
 
     fn transcript(projects: &Path) -> Transcript {
         let written_in = folder_of(Path::new("/old/notes"));
-        Transcript { projects: projects.to_owned(), written_in, file: "s.jsonl".into() }
+        let projects = Arc::new(Projects::look(projects.to_owned()));
+        Transcript { projects, written_in, file: "s.jsonl".into() }
     }
 
     fn put(path: PathBuf, text: &str) {
@@ -155,6 +183,30 @@ mod tests {
         symlink(&outside, projects.join("-new-notes")).expect("linked");
         assert!(here.copy_for(Path::new("/new/notes")).is_err());
         assert_eq!(std::fs::read_dir(&outside).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn transcripts_of_many_sessions_are_found_in_one_look() {
+        let home = tempfile::tempdir().expect("a folder");
+        let projects = home.path().join("projects");
+        put(projects.join("-elsewhere/s.jsonl"), "told");
+        put(projects.join("-elsewhere/t.jsonl"), "told");
+        symlink("s.jsonl", projects.join("-elsewhere/l.jsonl")).expect("linked");
+        let look = Arc::new(Projects::look(projects.clone()));
+        // Nothing is listed any more: what comes later is found where it belongs.
+        put(projects.join("-other/late.jsonl"), "told");
+        put(projects.join("-old-notes/new.jsonl"), "told");
+        let find = |file: &str| {
+            let written_in = folder_of(Path::new("/old/notes"));
+            Transcript { projects: look.clone(), written_in, file: file.into() }.find()
+        };
+        for file in ["s.jsonl", "t.jsonl"] {
+            assert_eq!(find(file), Some(projects.join("-elsewhere").join(file)));
+        }
+        assert_eq!(find("new.jsonl"), Some(projects.join("-old-notes/new.jsonl")));
+        assert_eq!((find("l.jsonl"), find("late.jsonl")), (None, None));
+        std::fs::remove_file(projects.join("-elsewhere/t.jsonl")).expect("removed");
+        assert_eq!(find("t.jsonl"), None, "gone meanwhile");
     }
 
     proptest! {
