@@ -3,17 +3,18 @@
 //! beside ripgrep, and how soon a change is found.
 #![allow(clippy::disallowed_methods, reason = "ripgrep is run as a person would")]
 
+use crate::asker::{Asker, LOOK_AGAIN, PATIENCE, REST, millis, until_indexed};
 use crate::load::{LOAD_TIME, load, percentile};
 use crate::notes::{NOTES, Vocabulary, write};
 use crate::place::{OURS, Place, Program};
-use crate::report::{Part, Report, Rounds, Row, Target};
+use crate::report::{Part, Report, Rounds, Row, Target, one};
 use rusqlite::Connection;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Asked so often, and changed so often.
 const ROUNDS: usize = 50;
@@ -21,10 +22,6 @@ const CHANGES: usize = 50;
 const GREPS: usize = 5;
 /// A word of five notes.
 const RARE: &str = "xylotypograph";
-/// For a vault to be indexed, and for what is kept for speed to be given back.
-const PATIENCE: Duration = Duration::from_secs(600);
-const REST: Duration = Duration::from_secs(13);
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// One query: how it is called, how it is asked of the server, and of SQLite.
 struct Query {
@@ -74,55 +71,6 @@ pub(crate) async fn measure() -> io::Result<Report> {
     })
 }
 
-/// One connection, one question after the other.
-struct Asker {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Asker {
-    fn new(to: SocketAddr) -> io::Result<Asker> {
-        let stream = TcpStream::connect(to)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Asker { stream, buffer: Vec::new() })
-    }
-
-    /// The body of the answer.
-    fn ask(&mut self, method: &str, path: &str) -> io::Result<String> {
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        self.stream.write_all(head.as_bytes())?;
-        self.buffer.clear();
-        loop {
-            let mut piece = [0; 65536];
-            let length = self.stream.read(&mut piece)?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.buffer.extend_from_slice(&piece[..length]);
-            let Some(end) = memchr::memmem::find(&self.buffer, b"\r\n\r\n") else { continue };
-            let head = String::from_utf8_lossy(&self.buffer[..end]);
-            if !head.starts_with("HTTP/1.1 200 ") {
-                return Err(io::Error::other(head.into_owned()));
-            }
-            let whole = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let whole = whole.and_then(|length| length.parse::<usize>().ok());
-            let whole = whole.ok_or_else(|| io::Error::other("an answer without a length"))?;
-            if self.buffer.len() >= end + 4 + whole {
-                return Ok(String::from_utf8_lossy(&self.buffer[end + 4..]).into_owned());
-            }
-        }
-    }
-}
-
-fn millis(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
-}
-
-fn one(what: &'static str, unit: &'static str, value: f64) -> Row {
-    Row::new(what, unit, Rounds { ours: vec![value], beside: Vec::new() })
-}
-
 /// Memory of an idle server with next to no notes.
 async fn small(place: &Place) -> io::Result<Vec<Row>> {
     fs::create_dir_all(place.path("vault/Brain/entities"))?;
@@ -141,17 +89,6 @@ async fn small(place: &Place) -> io::Result<Vec<Row>> {
         one("idle with 20 notes, RSS", "MB", memory.rss),
         one("idle with 20 notes, PSS", "MB", memory.pss),
     ])
-}
-
-fn until_indexed(asker: &mut Asker) -> io::Result<()> {
-    let until = Instant::now() + PATIENCE;
-    while asker.ask("GET", "/api/brain/search?q=&limit=1")?.contains("\"indexing\":true") {
-        if Instant::now() > until {
-            return Err(io::Error::other("the notes are not indexed in time"));
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    Ok(())
 }
 
 /// The first index, what else the server does meanwhile, and what it all takes.

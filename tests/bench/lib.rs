@@ -4,6 +4,7 @@
 //!
 //! It tunes nothing: the settings are the defaults but for the number of agents that may live.
 
+mod asker;
 mod bare;
 mod brain;
 mod load;
@@ -12,6 +13,7 @@ mod overseer;
 mod place;
 mod report;
 mod sandbox;
+mod sync;
 mod turns;
 
 use load::{LOAD_TIME, cold_start, load, percentile};
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use turns::{Heard, Speech, ask, ask_at, straight};
 
-const USAGE: &str = "usage: parachute-bench [--overseer | --sandbox | --brain] [--json]";
+const USAGE: &str = "usage: parachute-bench [--overseer | --sandbox | --brain | --sync] [--json]";
 const SESSIONS: u32 = 10_000;
 /// Rounds of load, and how long each lasts; the first of each is a warm-up and not counted.
 const LOADS: usize = 15;
@@ -49,6 +51,8 @@ pub fn main() -> ExitCode {
         [] => runtime.block_on(measure()).map(|report| report.table()),
         ["--brain", "--json"] => runtime.block_on(brain::measure()).and_then(as_json),
         ["--brain"] => runtime.block_on(brain::measure()).map(|report| report.table()),
+        ["--sync", "--json"] => runtime.block_on(sync::measure()).and_then(as_json),
+        ["--sync"] => runtime.block_on(sync::measure()).map(|report| report.table()),
         ["--overseer", "--json"] => runtime.block_on(overseer::measure()).and_then(as_json),
         ["--overseer"] => runtime.block_on(overseer::measure()).map(|report| report.table()),
         ["--sandbox", "--json"] => runtime.block_on(sandbox::measure()).and_then(as_json),

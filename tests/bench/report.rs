@@ -77,6 +77,11 @@ impl Row {
     }
 }
 
+/// A row of what was measured once, beside nothing.
+pub(crate) fn one(what: &'static str, unit: &'static str, value: f64) -> Row {
+    Row::new(what, unit, Rounds { ours: vec![value], beside: Vec::new() })
+}
+
 /// Rows that are held against the same.
 #[derive(Serialize)]
 pub(crate) struct Part {
