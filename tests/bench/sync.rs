@@ -97,7 +97,7 @@ fn manifests(asker: &mut Asker, root: &Path) -> io::Result<Vec<Row>> {
     let (hash, list) = (["-exec", "sha256sum", "{}", "+"], ["-printf", "%p %s %T@\n"]);
     let (first, bytes) = ask(asker, &path("manifest", ""), all)?;
     let first = Rounds { ours: vec![first], beside: vec![tool(root, &hash)?] };
-    let (mut known, mut quick, mut day) = (Rounds::default(), Rounds::default(), Rounds::default());
+    let [mut known, mut quick, mut day, mut rates] = [(); 4].map(|()| Rounds::default());
     for round in 0..=ROUNDS {
         for (rounds, more, files) in [
             (&mut known, String::new(), all),
