@@ -41,11 +41,11 @@ impl serve::App for App {
             peer => peer.is_local(headers),
         };
         let keys = &self.domain.keys;
-        let none = keys.is_empty() && self.domain.settings.api_key.is_none();
+        let none = || keys.is_empty() && self.domain.settings.api_key.is_none();
         let asked = match access {
             Access::Key => keys.mode() == AuthMode::Always,
             // Else whoever is on this machine could switch `always` off (trap 5).
-            Access::FirstOrKey => keys.mode() == AuthMode::Always && !none,
+            Access::FirstOrKey => keys.mode() == AuthMode::Always && !none(),
             Access::Open | Access::LocalOrKey => false,
         };
         if local && !asked {
