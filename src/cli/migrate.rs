@@ -58,8 +58,10 @@ pub(crate) async fn run(common: &Common, args: &MigrateArgs) -> Result<u8, Fail>
         let units = old.put_away(&beside).await?;
         said.extend(units.into_iter().map(|unit| format!("{unit} is in {}", beside.display())));
     }
-    if let Some(database) = &survey.database {
-        said.push(format!("its database before: {}.before-v16", database.path));
+    let before = survey.database.as_ref().map(|database| format!("{}.before-v16", database.path));
+    // One that was never old has none.
+    if let Some(before) = before.filter(|before| Path::new(before).exists()) {
+        said.push(format!("its database before: {before}"));
     }
     said.push("the old program can go back to this vault as it is".to_owned());
     let said: Vec<&str> = said.iter().map(String::as_str).collect();

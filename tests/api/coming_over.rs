@@ -211,6 +211,20 @@ fn migrating_takes_the_vault_over_and_the_old_daemon_out_of_use() {
 }
 
 #[test]
+fn only_a_copy_that_is_there_is_named() {
+    let home = old_vault();
+    let said = || String::from_utf8(run(&home, "parachute", &["migrate"]).stdout).expect("text");
+    let unit = home.path("h/.config/systemd/user/parachute.service");
+    fs::create_dir_all(unit.parent().expect("a folder")).expect("made");
+    let names = "its database before";
+    assert!(said().contains(names));
+    fs::remove_file(home.vault().join("Chat/sessions.db.before-v16")).expect("removed");
+    fs::write(unit, OLD_UNIT).expect("written");
+    let again = said();
+    assert!(again.contains("can go back") && !again.contains(names), "{again}");
+}
+
+#[test]
 fn nothing_is_taken_over_while_the_old_server_serves() {
     let mut home = old_vault();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
