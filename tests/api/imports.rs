@@ -362,6 +362,19 @@ fn percent(text: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_was_imported_is_found_where_chat_is_a_link() {
+    let home = Home::new();
+    fs::create_dir(home.vault().join("Talk")).expect("made");
+    symlink("Talk", home.vault().join("Chat")).expect("linked");
+    let server = home.server().await;
+    let caller = server.local();
+    let body = json!({ "data": [conversation("a", 2)] });
+    assert_eq!(counts(&caller.post("/api/import", &body).await), (1, 1, 0));
+    let synced = counted(&caller.ask(Method::POST, "/api/import/sync", None).await);
+    assert_eq!((&synced["discovered"], &synced["skipped"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn transcripts_without_a_session_are_taken_up() {
     let home = Home::new();
     let server = home.server().await;

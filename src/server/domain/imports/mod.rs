@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use take::Taking;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio_util::sync::CancellationToken;
 use wire::import::{ImportAnswer, ImportEvent};
 
 /// The folder of the vault that imported sessions work in.
@@ -92,6 +93,15 @@ impl Domain {
         self.imports.0.clone().try_lock_owned().map(Turn).map_err(|_| taken())
     }
 
+    /// The folder that imported sessions work in, as their CLI finds it: links followed.
+    async fn chat_folder(&self) -> Result<String, DomainError> {
+        let folder = self.vault().join(PLACE);
+        let found = blocking(move || folder.canonicalize()).await?.map_err(|error| {
+            DomainError::Unusable(format!("the vault's {PLACE} cannot be had: {error}"))
+        })?;
+        Ok(found.display().to_string())
+    }
+
     /// A file that a caller names, if they may: the owner any, others one of the vault. What is
     /// refused is refused alike, whether it is there or not (trap T-12).
     pub(crate) async fn import_source(
@@ -135,7 +145,10 @@ impl Domain {
         let mut taking = Taking::begin(self, job.archived).await?;
         let (tell, mut told) = mpsc::channel(1);
         let done = Arc::new(AtomicU64::new(0));
-        let counted = Counted { file: job.file, read: done.clone() };
+        let stop = self.agents.stopping();
+        // Also of a reader who finds nothing that could be told.
+        let enough = stop.child_token();
+        let counted = Counted { file: job.file, read: done.clone(), enough: enough.clone() };
         let reading = blocking(move || {
             let mut tell = |found: Found| match tell.blocking_send(found) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -144,7 +157,6 @@ impl Domain {
             read_job(counted, job.part, &mut tell)
         });
         let reading = tokio::spawn(reading);
-        let stop = self.agents.stopping();
         let mut failed = None;
         let mut feed = feed;
         let mut shown = Instant::now();
@@ -167,6 +179,7 @@ impl Domain {
             }
         }
         drop(told);
+        enough.cancel();
         let read = reading.await.map_err(|_| DomainError::Broken)??;
         finish(taking.answer(), failed, read, stop.is_cancelled())
     }
@@ -235,10 +248,15 @@ fn read_job(
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,
+    /// Cancelled when nobody wants more of it.
+    enough: CancellationToken,
 }
 
 impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.enough.is_cancelled() {
+            return Err(io::Error::other("nobody wants more of it"));
+        }
         let read = self.file.read(into)?;
         self.read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
@@ -264,4 +282,29 @@ fn plain_file(path: &Path) -> Result<File, DomainError> {
 
 fn unreadable(error: io::Error) -> DomainError {
     DomainError::Unusable(format!("the export cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn an_import_that_finds_nothing_ends_when_nobody_wants_more_of_it() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(&vec![b' '; 4 << 20]).expect("written");
+        let (read, enough) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+        let counted = |file: &File| Counted {
+            file: file.try_clone().expect("cloned"),
+            read: read.clone(),
+            enough: enough.clone(),
+        };
+        let part = Some((0, 4 << 20));
+        let mut tell = |_| ControlFlow::Continue(());
+        let _ = read_job(counted(&file), part, &mut tell);
+        assert_eq!(read.swap(0, Ordering::Relaxed), 4 << 20);
+        enough.cancel();
+        assert!(read_job(counted(&file), part, &mut tell).is_err());
+        assert_eq!(read.load(Ordering::Relaxed), 0);
+    }
 }

@@ -26,7 +26,11 @@ impl Domain {
     ) -> Result<ImportSync, DomainError> {
         let _turn = self.import_turn()?;
         let store = self.store().await?;
-        let cwd = self.vault().join(PLACE).display().to_string();
+        let cwd = match self.chat_folder().await {
+            // Nothing was imported yet, and its sessions may be from before.
+            Err(_) => self.vault().join(PLACE).display().to_string(),
+            Ok(cwd) => cwd,
+        };
         let root = self.claude_projects();
         // As the CLI names it, and as the predecessor did.
         let names = [project::folder(&cwd), project::folder_of_predecessor(&cwd)];

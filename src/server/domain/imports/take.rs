@@ -47,11 +47,7 @@ impl Taking {
         let made = domain
             .in_vault(|vault| Ok::<_, DomainError>(vault.folder_made(Path::new(PLACE)).map(drop)?));
         made.await?;
-        let cwd = domain.vault().join(PLACE);
-        let cwd = blocking(move || cwd.canonicalize()).await?.map_err(|error| {
-            DomainError::Unusable(format!("the vault's {PLACE} cannot be had: {error}"))
-        })?;
-        let cwd = cwd.display().to_string();
+        let cwd = domain.chat_folder().await?;
         let sessions = domain.claude_projects().join(project::folder(&cwd));
         let sources = [Source::Claude, Source::ChatGpt];
         let kept = store.from_elsewhere(sources.map(Source::name)).await?;
