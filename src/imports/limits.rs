@@ -43,5 +43,8 @@ pub(crate) const ARCHIVE_RATIO_MAX: u64 = 200;
 pub(crate) const ARCHIVE_SMALL_BYTES: u64 = 64 << 20;
 /// A line of a session file; a longer one is passed over.
 pub const LINE_BYTES_MAX: usize = 64 << 20;
+/// A working directory, and the name of a model or of a source; what is longer is none.
+pub(crate) const PATH_BYTES_MAX: usize = 4096;
+pub(crate) const NAME_BYTES_MAX: usize = 200;
 /// Characters of a session's first message that are kept.
 pub(crate) const FIRST_CHARS_MAX: usize = 500;

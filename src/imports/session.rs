@@ -3,10 +3,13 @@
 //! for nothing.
 
 use crate::lenient::{self, Object, Text, Words};
-use crate::limits::{FIRST_CHARS_MAX, LINE_BYTES_MAX, TITLE_CHARS_MAX};
+use crate::limits::{
+    FIRST_CHARS_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TITLE_CHARS_MAX,
+};
 use crate::lines;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 use wire::Timestamp;
 use wire::session::Message;
@@ -103,6 +106,31 @@ pub fn messages(from: impl BufRead) -> io::Result<Vec<Message>> {
     Ok(all)
 }
 
+/// The end of the conversation in a session file, with no more than so many bytes of text, and
+/// how many messages before it were left out.
+///
+/// # Errors
+/// What the system says.
+pub fn last_messages(from: impl BufRead, bytes_max: usize) -> io::Result<(Vec<Message>, usize)> {
+    let mut kept: VecDeque<Message> = VecDeque::new();
+    let (mut bytes, mut left_out) = (0, 0);
+    lines::each(from, LINE_BYTES_MAX, |line| {
+        let line = serde_json::from_slice::<Line>(line);
+        let Some(message) = line.ok().and_then(|line| line.into_message(kept.back())) else {
+            return;
+        };
+        bytes += message.content.len();
+        kept.push_back(message);
+        while bytes > bytes_max
+            && let Some(first) = kept.pop_front()
+        {
+            bytes -= first.content.len();
+            left_out += 1;
+        }
+    })?;
+    Ok((kept.into(), left_out))
+}
+
 /// What a session file is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -140,6 +168,11 @@ pub fn facts(from: impl BufRead) -> io::Result<Facts> {
     Ok(look.facts)
 }
 
+/// Whether it says something, and no more than is kept.
+fn is_short(text: &str, bytes_max: usize) -> bool {
+    !text.is_empty() && text.len() <= bytes_max
+}
+
 #[derive(Default)]
 struct Look {
     facts: Facts,
@@ -164,9 +197,12 @@ impl Look {
         let said = line.message.0;
         let model = said.and_then(|said| said.model.0).or(line.model);
         let model = model.filter(|model| !line.is_sidechain && model != SYNTHETIC);
-        facts.model = model.filter(|model| !model.is_empty()).or(facts.model.take());
-        facts.cwd = facts.cwd.take().or(line.cwd).filter(|cwd| !cwd.is_empty());
-        facts.source = facts.source.take().or(line.metadata.0.and_then(|m| m.source.0));
+        facts.model = model.filter(|name| is_short(name, NAME_BYTES_MAX)).or(facts.model.take());
+        let cwd = line.cwd.filter(|cwd| is_short(cwd, PATH_BYTES_MAX));
+        facts.cwd = facts.cwd.take().or(cwd);
+        let source = line.metadata.0.and_then(|metadata| metadata.source.0);
+        let source = source.filter(|name| is_short(name, NAME_BYTES_MAX));
+        facts.source = facts.source.take().or(source);
         let last = |kept: &mut Option<String>, title: Option<String>| {
             *kept = title.map(|title| flat(&title, TITLE_CHARS_MAX)).or(kept.take());
         };

@@ -129,6 +129,8 @@ pub(crate) const CONTEXT_NOTES_MAX: usize = 1000;
 /// Folders and files of the Claude CLI that are looked at, and sessions whose facts are kept.
 pub(crate) const CLI_PROJECTS_MAX: usize = 5000;
 pub(crate) const CLI_SESSIONS_MAX: usize = 20_000;
+/// Of one of them, so much text is shown; its end.
+pub(crate) const CLI_SHOWN_BYTES_MAX: usize = 16 << 20;
 /// Before a database that could not be opened is tried again.
 pub(crate) const REOPEN_PAUSE: Duration = Duration::from_secs(5);
 /// Memory above which an agent with all it runs is slowed down, and killed.

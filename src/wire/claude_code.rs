@@ -84,6 +84,13 @@ pub struct CliSessionDetail {
     pub created_at: Option<Timestamp>,
     /// First to last.
     pub messages: Vec<CliMessage>,
+    /// Messages before these that were left out, because all together are too long.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub left_out: usize,
+}
+
+fn is_none_left_out(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Body of `POST /api/claude-code/adopt/{session_id}`, which may be missing.

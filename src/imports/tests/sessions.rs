@@ -1,6 +1,6 @@
 //! What session files of the CLI are about.
 
-use parachute_imports::session::{facts, messages};
+use parachute_imports::session::{facts, last_messages, messages};
 
 const OF_THE_CLI: &str = include_str!("exports/session.jsonl");
 
@@ -51,4 +51,36 @@ fn what_the_predecessor_wrote_twice_is_one_message() {
     let found = facts(lines.as_bytes()).expect("read");
     assert_eq!((found.message_count, found.source.as_deref()), (3, Some("claude_web")));
     assert_eq!(messages(lines.as_bytes()).expect("read").len(), 3);
+}
+
+#[test]
+fn of_a_long_conversation_the_end_is_had_and_the_rest_is_counted() {
+    let line = |n: usize| format!(r#"{{"type":"user","message":{{"content":"{n:010}"}}}}"#) + "\n";
+    let lines: String = (0..100).map(line).collect();
+    let (told, left_out) = last_messages(lines.as_bytes(), 35).expect("read");
+    let told: Vec<&str> = told.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!((told, left_out), (vec!["0000000097", "0000000098", "0000000099"], 97));
+    let (told, left_out) = last_messages(lines.as_bytes(), 1000).expect("read");
+    assert_eq!((told.len(), left_out), (100, 0));
+    let (told, left_out) = last_messages(lines.as_bytes(), 9).expect("read");
+    assert_eq!((told.len(), left_out), (0, 100), "not even the last has room");
+}
+
+#[test]
+fn of_names_and_places_no_more_is_kept_than_there_can_be() {
+    let long = "x".repeat(100_000);
+    let line = |cwd: &str, name: &str| {
+        format!(
+            r#"{{"type":"assistant","cwd":"/{cwd}","message":{{"model":"{name}","content":"a"}},
+                "metadata":{{"source":"{name}"}}}}"#
+        )
+        .replace('\n', " ")
+            + "\n"
+    };
+    let found = facts((line("a", "b") + &line(&long, &long)).as_bytes()).expect("read");
+    let kept = [&found.cwd, &found.model, &found.source].map(|kept| kept.as_deref());
+    assert_eq!(kept, [Some("/a"), Some("b"), Some("b")]);
+    let found = facts((line(&long, &long) + &line("a", "b")).as_bytes()).expect("read");
+    let kept = [&found.cwd, &found.model, &found.source].map(|kept| kept.as_deref());
+    assert_eq!(kept, [Some("/a"), Some("b"), Some("b")]);
 }

@@ -9,10 +9,11 @@ pub(crate) use shelf::Shelf;
 use super::keys::blocking;
 use super::place::place;
 use super::{Domain, DomainError};
+use crate::limits::CLI_SHOWN_BYTES_MAX;
 use crate::store::SessionRow;
 use crate::vault::cli::{self, CliFile};
 use imports::project;
-use imports::session::{Facts, messages};
+use imports::session::{Facts, last_messages};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::BufReader;
@@ -38,13 +39,16 @@ struct Look {
 }
 
 impl Domain {
-    /// Looks at the CLI's sessions, off the event loop.
+    /// Looks at the CLI's sessions, off the event loop, one caller after the other.
     async fn look<T: Send + 'static>(
         &self,
         work: impl FnOnce(Look) -> Result<T, DomainError> + Send + 'static,
     ) -> Result<T, DomainError> {
         let (root, shelf) = (self.claude_projects(), self.cli_shelf.clone());
+        let turn = shelf.turn.clone().lock_owned().await;
         blocking(move || {
+            // Also of one whose caller has left.
+            let _turn = turn;
             let mut files = cli::files(&root)?;
             files.sort_by_key(|file| Reverse(file.modified_us));
             work(Look { root, shelf, files })
@@ -87,7 +91,8 @@ impl Domain {
         self.look(move |look| {
             let (file, facts) = look.find(&id, path.as_deref()).ok_or(DomainError::NoSession)?;
             let opened = cli::open(&look.root, file)?.ok_or(DomainError::NoSession)?;
-            let told = messages(BufReader::new(opened)).map_err(DomainError::History)?;
+            let told = last_messages(BufReader::new(opened), CLI_SHOWN_BYTES_MAX);
+            let (told, left_out) = told.map_err(DomainError::History)?;
             let told = told.into_iter().map(|message| CliMessage {
                 r#type: message.role,
                 content: message.content,
@@ -100,6 +105,7 @@ impl Domain {
                 model: facts.model.clone(),
                 created_at: facts.created,
                 messages: told.collect(),
+                left_out,
             })
         })
         .await
@@ -174,7 +180,9 @@ impl Look {
         let mut sessions = Vec::new();
         for file in &self.files {
             if newest.len() >= limit
-                && newest.peek().is_some_and(|Reverse(at)| file.modified_us + SLACK_US < *at)
+                && newest
+                    .peek()
+                    .is_some_and(|Reverse(at)| file.modified_us.saturating_add(SLACK_US) < *at)
             {
                 break;
             }

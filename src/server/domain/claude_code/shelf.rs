@@ -12,9 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Facts by folder and session.
+/// Facts by folder and session, and the turn of whoever reads what is not known yet: many who
+/// ask at once would each read everything.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<HashMap<String, Kept>>);
+pub(crate) struct Shelf {
+    known: Mutex<HashMap<String, Kept>>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 /// What a file was about when it was so.
 struct Kept {
@@ -53,6 +57,6 @@ impl Shelf {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
