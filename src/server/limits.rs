@@ -124,6 +124,8 @@ pub(crate) const PRIOR_CHARS_MAX: usize = 40_000;
 pub(crate) const IMPORT_ERRORS_MAX: usize = 100;
 pub(crate) const IMPORT_PIECES_MAX: usize = 16;
 pub(crate) const IMPORT_PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// What the disk of the state folder keeps free, however large an import is.
+pub(crate) const IMPORT_LEFT_FREE_BYTES: u64 = 256 << 20;
 /// Notes about a person that are looked at for `GET /api/import/contexts`.
 pub(crate) const CONTEXT_NOTES_MAX: usize = 1000;
 /// Folders and files of the Claude CLI that are looked at, and sessions whose facts are kept.

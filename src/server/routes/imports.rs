@@ -137,7 +137,13 @@ async fn spooled(cx: &Cx<App>, mut flow: Flow) -> Result<(Turn, File), Fault> {
             return Err(error.into());
         }
     };
-    let spool = cx.app.domain.spool().await?;
+    let spool = match cx.app.domain.spool(flow.said()).await {
+        Ok(spool) => spool,
+        Err(error) => {
+            flow.discard().await;
+            return Err(error.into());
+        }
+    };
     while let Some(piece) = flow.next().await? {
         if !spool.add(piece).await {
             flow.discard().await;
