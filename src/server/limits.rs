@@ -172,6 +172,11 @@ pub(crate) const SYNC_TOMBSTONES_MAX: usize = 50_000;
 pub(crate) const SYNC_TEXTS_MAX: usize = 100;
 /// Devices of which it is remembered what they have of a file.
 pub(crate) const SYNC_SEEN_MAX: usize = 20;
+/// Of what was replaced or deleted on a guess: together, how many files, and how long. One request
+/// puts no more aside than all of it may be.
+pub(crate) const SYNC_ASIDE_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const SYNC_ASIDE_FILES_MAX: usize = 1000;
+pub(crate) const SYNC_ASIDE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A name of a device, and a pattern.
 pub(crate) const SYNC_DEVICE_BYTES_MAX: usize = 64;
 pub(crate) const SYNC_PATTERN_BYTES_MAX: usize = 256;

@@ -300,10 +300,50 @@ async fn trap_t_79_a_text_that_the_device_has_not_seen_is_kept_beside() {
     assert!(phone.text("j.md", "five").await["files"][0]["kept"].is_string());
     put(&caller, "Daily/j.md", "a\nb").await;
     assert_eq!(phone.text("j.md", "a\nnew\nb").await["files"][0].get("kept"), None);
-    // Today's app has no name: it is told by its key and address.
-    let app = Device { caller: caller.clone(), name: None };
-    assert!(app.text("j.md", "six").await["files"][0]["kept"].is_string());
-    assert_eq!(app.text("j.md", "seven").await["files"][0].get("kept"), None);
+    // Today's app has no name: it is told by its key, wherever it is.
+    let key = caller.post("/api/auth/keys", &json!({ "label": "phone" })).await.json();
+    let key = key["key"].as_str().expect("a key").to_owned();
+    let app = |from: &str| {
+        let caller = server.local().with("x-forwarded-for", from).with("x-api-key", &key);
+        Device { caller, name: None }
+    };
+    assert!(app("192.0.2.1").text("j.md", "six").await["files"][0]["kept"].is_string());
+    assert_eq!(app("192.0.2.1").text("j.md", "seven").await["files"][0].get("kept"), None);
+    assert_eq!(app("192.0.2.2").text("j.md", "eight").await["files"][0].get("kept"), None);
+    // Of a device that was never here it cannot be said that it is behind.
+    let new = Device::new(&caller, "tablet");
+    assert!(new.text("j.md", "six").await["files"][0]["kept"].is_string());
+    assert_eq!(on_disk(&home, "j.md").as_deref(), Some("six"));
+}
+
+#[tokio::test]
+async fn what_is_replaced_or_deleted_on_a_guess_is_put_aside() {
+    let home = Home::new();
+    let server = home.server().await;
+    let caller = server.local();
+    let (phone, laptop) = (Device::new(&caller, "phone"), Device::new(&caller, "laptop"));
+    let aside = || {
+        let Ok(entries) = fs::read_dir(home.path("s/parachute/sync-replaced")) else {
+            return Vec::new();
+        };
+        let texts = entries.flatten().map(|entry| fs::read_to_string(entry.path()).expect("read"));
+        let mut texts = texts.collect::<Vec<_>>();
+        texts.sort();
+        texts
+    };
+    let one = phone.text("j.md", "one").await["files"][0]["hash"].clone();
+    laptop.on("j.md", "two", one.as_str().expect("text")).await;
+    assert_eq!(aside(), [""; 0], "who says his base had it");
+    // This answer never arrives, and the phone pushes an edit of what it had.
+    phone.pull(&["j.md"]).await;
+    assert_eq!(phone.text("j.md", "one, edited").await["pushed"], 1);
+    assert_eq!(on_disk(&home, "j.md").as_deref(), Some("one, edited"));
+    assert_eq!(aside(), ["two"]);
+    assert_eq!(phone.text("j.md", "one, edited\nand more").await["pushed"], 1);
+    assert_eq!(aside(), ["two"], "what only grows is all there");
+    assert_eq!(phone.delete("j.md", None).await["deleted"], 1);
+    assert_eq!(aside(), ["one, edited\nand more", "two"]);
+    assert_eq!(on_disk(&home, "j.md"), None);
 }
 
 #[tokio::test]

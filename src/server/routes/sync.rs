@@ -67,10 +67,11 @@ struct DeleteQuery {
     device: Option<String>,
 }
 
-/// By what a device is told from others that does not say which it is: its key, and where it is.
+/// By what a device is told from others that does not say which it is: its key, wherever it is
+/// today; without one, where it is.
 fn caller(cx: &Cx<App>) -> String {
     let by = match &cx.caller {
-        Caller::Key(id) => format!("key {id}"),
+        Caller::Key(id) => return format!("key {id}"),
         Caller::Owner => "the owner".into(),
         Caller::Local | Caller::Stranger => "this machine".into(),
     };

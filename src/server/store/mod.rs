@@ -10,6 +10,7 @@ mod imports;
 mod lane;
 mod moves;
 mod peek;
+pub(crate) mod replaced;
 mod row;
 mod runs;
 mod schema;

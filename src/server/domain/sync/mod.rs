@@ -3,6 +3,7 @@
 //! a look at its name instead of its bytes, and what was deleted stays so. What is done where two
 //! sides differ is decided by [`rules`] alone.
 
+mod aside;
 mod manifest;
 mod pull;
 mod push;
@@ -14,6 +15,7 @@ pub(crate) use push::DeleteAsk;
 use super::files::FilesError;
 use super::{Domain, DomainError, keys};
 use crate::limits::{SYNC_DEVICE_BYTES_MAX, SYNC_PATHS_MAX};
+use crate::store::replaced::Replaced;
 use crate::store::sync::{KnownFile, Mark, SyncStore};
 use crate::vault::Folder;
 use crate::vault::files::{Act, ReachError, Stamp, judge, leads_to, real};
@@ -27,12 +29,15 @@ use wire::sync::{Deleted, Manifest, PullBody, Pulled, PushBody, Pushed, SyncRoot
 pub(crate) struct Sync {
     path: PathBuf,
     store: tokio::sync::Mutex<Option<SyncStore>>,
+    /// What was replaced or deleted on a guess.
+    replaced: Replaced,
 }
 
 impl Sync {
     /// With its database there; it is opened when it is needed first.
     pub(crate) fn new(path: PathBuf) -> Sync {
-        Sync { path, store: tokio::sync::Mutex::new(None) }
+        let replaced = Replaced::new(path.with_file_name("sync-replaced"));
+        Sync { path, store: tokio::sync::Mutex::new(None), replaced }
     }
 }
 

@@ -1,13 +1,14 @@
 //! What comes from a device: texts and deletions, each judged by the rules against what is there
 //! at this very moment, and then done whole or not at all. One device at a time.
 
+use super::aside::Aside;
 use super::rules::{self, Base, Here, Verdict};
 use super::{Root, few, is_known, path_in, stored, text_of, unlinked, who};
 use crate::domain::files::FilesError;
 use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_COMPARED_BYTES_MAX, SYNC_FILE_BYTES_MAX};
 use crate::store::sync::{Memory, News, Visit};
-use crate::vault::files::{self, Draft, ReachError, Spot};
+use crate::vault::files::{self, Draft, ReachError, Spot, Stamp};
 use crate::vault::sync::hashed;
 use crate::vault::{FileError, Folder};
 use base64::Engine;
@@ -139,15 +140,18 @@ impl Domain {
         let hash = |work: &Work| work.text.as_ref().map_or("", |(_, hash)| hash).to_owned();
         let asked = works.iter().map(|work| (work.key.clone(), hash(work))).collect();
         let memories = store.remember(who.clone(), asked).await.map_err(stored)?;
+        let mut aside = Aside::new(self.sync.replaced.clone());
         let done = self.in_files(move |vault| {
             let done = works.into_iter().zip(memories).map(|(work, memory)| {
-                let done = do_one(vault, &root, &work, &memory);
+                let done = do_one(vault, &root, &work, &memory, &mut aside);
                 if let Err(ReachError::File(error)) = &done {
                     tracing::warn!(%error, "a file could not be synchronised");
                 }
                 (work.asked, work.key, done.map_err(said))
             });
-            Ok(done.collect::<Vec<_>>())
+            let done = done.collect::<Vec<_>>();
+            aside.sweep();
+            Ok(done)
         });
         let done = done.await?;
         let (mut news, mut seen, mut count) = (Vec::new(), Vec::new(), 0);
@@ -226,6 +230,7 @@ fn do_one(
     root: &Root,
     work: &Work,
     memory: &Memory,
+    aside: &mut Aside,
 ) -> Result<Outcome, ReachError> {
     let there = unlinked(vault, root, &work.path)?;
     let base = match &work.base {
@@ -236,10 +241,10 @@ fn do_one(
     let mut out = Outcome { version, ..Outcome::default() };
     let spot = there.map(|real| files::spot(vault, &real)).transpose()?.flatten();
     let Some((bytes, hash)) = &work.text else {
-        return delete(work, spot.as_ref(), &base, memory, out);
+        return delete(work, spot.as_ref(), &base, memory, out, aside);
     };
     // What comes to nothing makes no folders.
-    let here = look(work, spot.as_ref(), memory, &mut out)?;
+    let (here, _) = look(work, spot.as_ref(), memory, &mut out)?;
     match rules::of_push(&here, &base, hash, || true) {
         Verdict::Same => {
             out.hash = here.hash;
@@ -252,19 +257,21 @@ fn do_one(
             out.refused = Some(refusal(work, here));
             return Ok(out);
         }
-        Verdict::Do | Verdict::Keep => {}
+        Verdict::Do | Verdict::Keep | Verdict::Aside => {}
     }
     let spot = files::spot_to_write(vault, &root.real.join(&work.path))?;
     // Written before it is judged again: then hardly any time is left for another's change.
     let draft = Draft::write(&spot, bytes)?;
-    let here = look(work, Some(&spot), memory, &mut out)?;
+    let (here, _) = look(work, Some(&spot), memory, &mut out)?;
     match rules::of_push(&here, &base, hash, || is_grown(&spot, bytes)) {
         Verdict::Same => out.hash = here.hash,
         // What came just now is judged by its time the next time.
         Verdict::Refuse | Verdict::Stale => out.refused = Some(refusal(work, here)),
-        verdict @ (Verdict::Do | Verdict::Keep) => {
-            if verdict == Verdict::Keep {
-                out.kept = Some(keep(&spot, work)?);
+        verdict @ (Verdict::Do | Verdict::Keep | Verdict::Aside) => {
+            match verdict {
+                Verdict::Keep => out.kept = Some(keep(&spot, work)?),
+                Verdict::Aside => aside.put(&spot, &here)?,
+                _ => {}
             }
             let stamp = draft.settle()?;
             let text = Some((hash.clone(), None));
@@ -282,40 +289,47 @@ fn delete(
     base: &Base,
     memory: &Memory,
     mut out: Outcome,
+    aside: &mut Aside,
 ) -> Result<Outcome, ReachError> {
-    let here = look(work, spot, memory, &mut out)?;
-    match (rules::of_delete(&here, base), spot) {
-        (Verdict::Refuse, _) => out.refused = Some(refusal(work, here)),
-        (Verdict::Do, Some(spot)) => {
-            spot.folder.remove(&spot.name)?;
-            out.news.push(News { path: work.key.clone(), text: None, only_at: None });
+    let (here, stamp) = look(work, spot, memory, &mut out)?;
+    match (rules::of_delete(&here, base), spot, stamp) {
+        (Verdict::Refuse, ..) => out.refused = Some(refusal(work, here)),
+        (verdict @ (Verdict::Do | Verdict::Aside), Some(spot), Some(stamp)) => {
+            if verdict == Verdict::Aside {
+                aside.put(spot, &here)?;
+            }
+            match spot.delete(&stamp)? {
+                true => out.news.push(News { path: work.key.clone(), text: None, only_at: None }),
+                false => out.refused = Some(refusal(work, here)),
+            }
         }
         _ => {}
     }
     Ok(out)
 }
 
-/// What is there now; what is new about it is news.
+/// What is there now, and by what that is known; what is new about it is news.
 fn look(
     work: &Work,
     spot: Option<&Spot>,
     memory: &Memory,
     out: &mut Outcome,
-) -> Result<Here, ReachError> {
+) -> Result<(Here, Option<Stamp>), ReachError> {
     let known = memory.known.as_ref();
-    let stamp = match spot.map(Spot::open).transpose()?.flatten() {
+    let mut stamp = match spot.map(Spot::open).transpose()?.flatten() {
         Some(found) => Some(found.stamp),
         None => None,
     };
     let mut here = Here { had: memory.had, shared: memory.shared, ..Here::default() };
     let path = work.key.clone();
     match (stamp, spot) {
-        (Some(stamp), Some(spot)) => match is_known(known, &stamp) {
+        (Some(seen), Some(spot)) => match is_known(known, &seen) {
             Some(known) => here.hash = Some(known.hash.clone()),
             None => {
                 let hashed = hashed(&spot.folder, &spot.name)?.ok_or(ReachError::NotFile)?;
                 let text = Some(text_of(&hashed));
                 out.news.push(News { path, text, only_at: None });
+                stamp = Some(hashed.stamp);
                 here.hash = Some(hashed.hash);
             }
         },
@@ -325,7 +339,7 @@ fn look(
             out.news.push(News { path, text: None, only_at: None });
         }
     }
-    Ok(here)
+    Ok((here, stamp))
 }
 
 fn is_grown(spot: &Spot, new: &[u8]) -> bool {

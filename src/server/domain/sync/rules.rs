@@ -10,15 +10,18 @@
 //! what is there, fetches it, keeps both and pushes again.
 //!
 //! **Without one**, as the app of today pushes (contract-extended §5.2), the base is what the
-//! server last gave to this device or had from it. Where that is not what is there, the device
+//! server last gave to this device or had from it. That is a guess: an answer may be lost on its
+//! way, and several devices may have one key. So what is replaced or deleted by it goes aside,
+//! where a person finds it who misses it. Where the guess is not what is there, the device
 //! cannot have seen it, however new its own text is by its clock. Refusing would not help: the
 //! app decides by clocks, would push the same again and never come to an end. So its text is
 //! taken, and what was there is kept beside it under a name of the app's own kind
 //! (`a.sync-conflict-….md`), which the app then pulls as a new file: both sides have both, and
 //! agree. Where every line of what was there is also in the new text, in order, nothing would be
 //! lost, and nothing is kept: a journal only grows. A text that was here before is no edit, but
-//! one that its device still has while its clock runs ahead: it is refused, and the file that is
-//! there gets the time of now, so that the app takes it for the newer one, as it is, and pulls it.
+//! one that a device known here still has while its clock runs ahead: it is refused, and the file
+//! that is there gets the time of now, so that the app takes it for the newer one, as it is, and
+//! pulls it.
 //!
 //! **A deleted file** comes back only with a text that was never here, which is an edit by
 //! somebody who had not heard of the deletion: an edit is worth more. A text that was here
@@ -56,6 +59,8 @@ pub(crate) enum Verdict {
     Do,
     /// It is done, and what was there is kept beside it.
     Keep,
+    /// It is done, and what was there is kept out of sight: most likely the device had seen it.
+    Aside,
     /// It is not done.
     Refuse,
     /// It is not done, and what is there is marked as changed now.
@@ -72,10 +77,11 @@ pub(crate) fn of_push(
     match (&here.hash, &here.buried) {
         (Some(now), _) if now == hash => Verdict::Same,
         (Some(now), _) => match base {
-            Base::Told(base) | Base::Seen(Some(base)) if base == now => Verdict::Do,
+            Base::Told(base) if base == now => Verdict::Do,
             Base::Told(_) => Verdict::Refuse,
-            Base::Seen(_) if here.had => Verdict::Stale,
+            Base::Seen(Some(seen)) if seen != now && here.had => Verdict::Stale,
             Base::Seen(_) if grown() => Verdict::Do,
+            Base::Seen(Some(seen)) if seen == now => Verdict::Aside,
             Base::Seen(_) => Verdict::Keep,
         },
         (None, None) => Verdict::Do,
@@ -94,8 +100,9 @@ pub(crate) fn of_push(
 pub(crate) fn of_delete(here: &Here, base: &Base) -> Verdict {
     match (&here.hash, base) {
         (None, _) => Verdict::Same,
-        (Some(now), Base::Told(base) | Base::Seen(Some(base))) if base == now => Verdict::Do,
-        (Some(_), Base::Seen(None)) if !here.shared => Verdict::Do,
+        (Some(now), Base::Told(base)) if base == now => Verdict::Do,
+        (Some(now), Base::Seen(Some(seen))) if seen == now => Verdict::Aside,
+        (Some(_), Base::Seen(None)) if !here.shared => Verdict::Aside,
         (Some(_), _) => Verdict::Refuse,
     }
 }

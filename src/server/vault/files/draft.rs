@@ -17,9 +17,7 @@ impl<'s> Draft<'s> {
     /// Writes it. The mode is that of what is there, else the user's own choice (umask).
     pub(crate) fn write(spot: &'s Spot, bytes: &[u8]) -> Result<Draft<'s>, ReachError> {
         let mode = mode_of(spot)?;
-        // Short, as the longest lawful name leaves no room for more.
-        let name = PathBuf::from(format!(".{}.parachute", uuid::Uuid::new_v4().simple()));
-        debug_assert!(name.to_str().is_some_and(is_unfinished));
+        let name = name_of_draft();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(if mode.is_some() { 0o600 } else { 0o666 });
         let dir = &spot.folder.dir;
@@ -58,6 +56,47 @@ impl Drop for Draft<'_> {
         if let Some(Err(error)) = self.name.take().map(|n| self.spot.folder.dir.remove_file(n)) {
             tracing::warn!(%error, "what was not put in its place is still beside it");
         }
+    }
+}
+
+/// Short, as the longest lawful name leaves no room for more.
+fn name_of_draft() -> PathBuf {
+    let name = PathBuf::from(format!(".{}.parachute", uuid::Uuid::new_v4().simple()));
+    debug_assert!(name.to_str().is_some_and(is_unfinished));
+    name
+}
+
+impl Spot {
+    /// Deletes the file there, if it is still the one that was judged, or if nothing is there any
+    /// more. It is taken away first and looked at then, so that nobody can change it meanwhile
+    /// and have the change deleted, too; what was changed is put back, and the answer is no.
+    pub(crate) fn delete(&self, judged: &Stamp) -> Result<bool, ReachError> {
+        let Spot { folder, name, real } = self;
+        let away = name_of_draft();
+        match folder.dir.rename(name, &folder.dir, &away) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            taken => taken.map_err(FileError::of(real))?,
+        }
+        let found = folder.dir.symlink_metadata(&away).map_err(FileError::of(real))?;
+        let now = Stamp::of(&found);
+        // That it was taken away is a change, too, which the file system marks as such.
+        if found.is_file() && (Stamp { changed_ns: judged.changed_ns, ..now }) == *judged {
+            folder.dir.remove_file(&away).map_err(FileError::of(real))?;
+            return Ok(true);
+        }
+        if !found.is_file() {
+            folder.dir.rename(&away, &folder.dir, name).map_err(FileError::of(real))?;
+            return Ok(false);
+        }
+        if let Err(error) = folder.keep_as(&away, name) {
+            // Somebody put something new there. Under a draft's name it would be swept one day.
+            let beside = PathBuf::from(uuid::Uuid::new_v4().simple().to_string());
+            let (path, kept) = (real.display(), beside.display());
+            tracing::warn!(%error, %path, %kept, "a file that came back has another name");
+            folder.keep_as(&away, &beside)?;
+        }
+        folder.dir.remove_file(&away).map_err(FileError::of(real))?;
+        Ok(false)
     }
 }
 

@@ -147,6 +147,27 @@ fn is_left(name: &str) -> bool {
 }
 
 #[test]
+fn a_file_that_was_changed_since_it_was_judged_is_not_deleted() {
+    let (top, vault) = vault();
+    let note = top.path().join("v/note.md");
+    let spot = spot(&vault, Path::new("note.md")).expect("judged").expect("there");
+    let judged = spot.open().expect("opened").expect("there").stamp;
+    fs::write(&note, "changed since").expect("written");
+    assert!(!spot.delete(&judged).expect("put back"));
+    assert_eq!(fs::read(&note).expect("read"), b"changed since");
+    fs::remove_file(&note).expect("removed");
+    fs::create_dir(&note).expect("made");
+    assert!(!spot.delete(&judged).expect("put back") && note.is_dir());
+    fs::remove_dir(&note).expect("removed");
+    fs::write(&note, "again").expect("written");
+    let judged = spot.open().expect("opened").expect("there").stamp;
+    assert!(spot.delete(&judged).expect("deleted") && !note.exists());
+    assert!(spot.delete(&judged).expect("gone is gone"));
+    let names = fs::read_dir(top.path().join("v")).expect("listed").flatten();
+    assert!(!names.into_iter().any(|found| is_left(&found.file_name().to_string_lossy())));
+}
+
+#[test]
 fn a_list_tells_links_for_what_they_lead_to_and_nothing_closed() {
     let (top, vault) = vault();
     let (_, entries) =
