@@ -128,8 +128,10 @@ impl Walk<'_> {
             let inside = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             // One that is gone meanwhile is found to be gone the next time.
             let Ok(found) = entry.metadata() else { continue };
-            if is_left(&name, &Stamp::of(&found)) {
-                folder.remove(Path::new(&name))?;
+            if is_left(&name, found.is_file(), &Stamp::of(&found)) {
+                if let Err(error) = folder.remove(Path::new(&name)) {
+                    tracing::warn!(%error, path = inside, "what a server left is still there");
+                }
                 continue;
             }
             let odd = is_hidden(&name) || name.chars().any(char::is_control);
@@ -157,8 +159,9 @@ impl Walk<'_> {
 }
 
 /// Whether it is what a server left that was killed while it wrote.
-fn is_left(name: &str, stamp: &Stamp) -> bool {
-    let ours = is_unfinished(name)
+fn is_left(name: &str, is_file: bool, stamp: &Stamp) -> bool {
+    let ours = is_file
+        && is_unfinished(name)
         && name.len() == ".".len() + 32 + ".parachute".len()
         && name.bytes().skip(1).take(32).all(|byte| byte.is_ascii_hexdigit());
     ours && now_ns().saturating_sub(stamp.changed_ns) / 1_000_000_000 > UNFINISHED_SECONDS_MAX
@@ -204,6 +207,15 @@ mod tests {
         assert_eq!(walk(&vault, Path::new(""), &mut visit).expect("walked"), Some(true));
         seen.sort();
         assert_eq!(seen, [".agents/d.md", "a.md", "b/c.md"]);
+    }
+
+    #[test]
+    fn only_files_are_taken_for_what_a_server_left() {
+        let name = format!(".{}.parachute", "0".repeat(32));
+        let stamp = Stamp { size: 1, inode: 1, modified_ns: 0, changed_ns: 0 };
+        assert!(is_left(&name, true, &stamp) && !is_left(&name, false, &stamp));
+        assert!(!is_left(".parachute", true, &stamp) && !is_left(&name[1..], true, &stamp));
+        assert!(!is_left(&name, true, &Stamp { changed_ns: now_ns(), ..stamp }));
     }
 
     #[test]

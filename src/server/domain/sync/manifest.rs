@@ -192,12 +192,27 @@ impl Look {
             } else if let Some(known) = is_known(known, &stamp) {
                 (known.hash.clone(), Some(known.version))
             } else {
-                let Some(hashed) = visit.hashed()? else { return Ok(()) };
-                stamp = hashed.stamp;
-                indices.push(Some(files.len()));
-                let only_at = Some(known.map_or(0, |known| known.version));
-                news.push(News { path: key.clone(), text: Some(text_of(&hashed)), only_at });
-                (hashed.hash, None)
+                match visit.hashed() {
+                    Ok(Some(hashed)) => {
+                        stamp = hashed.stamp;
+                        indices.push(Some(files.len()));
+                        let only_at = Some(known.map_or(0, |known| known.version));
+                        let text = Some(text_of(&hashed));
+                        news.push(News { path: key.clone(), text, only_at });
+                        (hashed.hash, None)
+                    }
+                    Ok(None) => return Ok(()),
+                    // One that cannot be read is not gone, and does not stop the others. It is
+                    // told as it was known last: else somebody could take it for deleted.
+                    Err(error) => {
+                        tracing::warn!(%error, path = key, "a file cannot be synchronised");
+                        there.insert(key.clone());
+                        let Some(known) = known.filter(|known| known.deleted_at.is_none()) else {
+                            return Ok(());
+                        };
+                        (known.hash.clone(), Some(known.version))
+                    }
+                }
             };
             there.insert(key);
             let (path, modified) = (visit.path.to_owned(), seconds(&stamp));
@@ -273,6 +288,51 @@ mod tests {
         let branches = format!("{{{}}}", ",".repeat(21)).repeat(10);
         let wanted = Wanted::of(&ask(&branches)).expect("a pattern");
         assert!(!wanted.has("a/rather/long/path/of/a.md"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_stops_no_other_and_is_not_taken_for_deleted() {
+        use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+        use std::fs::{Permissions, set_permissions, write};
+        use std::os::unix::fs::PermissionsExt;
+        let top = tempfile::tempdir().expect("a folder");
+        for name in ["a.md", "b.md", "c.md"] {
+            write(top.path().join(name), "x").expect("written");
+        }
+        for name in ["b.md", "c.md"] {
+            set_permissions(top.path().join(name), Permissions::from_mode(0o000)).expect("set");
+        }
+        let known = KnownFile {
+            path: "/v/c.md".into(),
+            version: 7,
+            hash: "of before".into(),
+            mark: None,
+            deleted_at: None,
+        };
+        let look = Look {
+            root: Root { real: "".into(), key: "/v".into() },
+            wanted: Wanted::of(&ask("*")).expect("a pattern"),
+            ignored: Ignored::none(),
+            known: vec![known],
+            quick: false,
+        };
+        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        // Root reads everything; its thread gives that up.
+        let looked = std::thread::spawn(move || {
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+            set_capabilities(None, sets).expect("given up");
+            look.go(&vault).expect("looked")
+        });
+        let looked = looked.join().expect("no panic");
+        let mut told: Vec<(&str, &str)> =
+            looked.files.iter().map(|file| (file.path.as_str(), file.hash.as_str())).collect();
+        told.sort();
+        let x = crate::vault::files::hash(b"x");
+        assert_eq!(told, [("a.md", x.as_str()), ("c.md", "of before")]);
+        let news: Vec<(&str, bool)> =
+            looked.news.iter().map(|news| (news.path.as_str(), news.text.is_some())).collect();
+        assert_eq!(news, [("/v/a.md", true)]);
     }
 
     #[test]
