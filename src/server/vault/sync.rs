@@ -3,7 +3,7 @@
 //! only `.agents` is (contract-extended §5.1). What is done about a difference is not known here.
 
 use super::files::{self, Act, Found, ReachError, Stamp, judge, now_ns, ours};
-use super::{FileError, Folder, is_unfinished};
+use super::{FileError, Folder, absent, is_unfinished};
 use crate::limits::{
     FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILES_MAX, SYNC_REST_NS, UNFINISHED_SECONDS_MAX,
 };
@@ -93,6 +93,19 @@ pub(crate) fn hashed(folder: &Folder, name: &Path) -> Result<Option<Hashed>, Rea
 /// Whether a file had rested when it was read, so that a later change shows in its stamp.
 pub(crate) fn rests(stamp: &Stamp, read_ns: i64) -> bool {
     read_ns.saturating_sub(stamp.modified_ns.max(stamp.changed_ns)) > SYNC_REST_NS
+}
+
+/// Whether a file is there, no link on the way; or may be, as far as can be seen.
+pub(crate) fn is_there(vault: &Folder, real: &Path) -> bool {
+    let (Some(above), Some(name)) = (real.parent(), real.file_name()) else { return false };
+    match files::walk(vault, above) {
+        Ok(Some(folder)) => match folder.dir().symlink_metadata(name) {
+            Ok(found) => found.is_file(),
+            Err(error) => !absent(&error),
+        },
+        Ok(None) | Err(ReachError::Outside) => false,
+        Err(_) => true,
+    }
 }
 
 /// Visits each file below a folder, by its real path. Answers whether it saw all there is; None:
@@ -207,6 +220,20 @@ mod tests {
         assert_eq!(walk(&vault, Path::new(""), &mut visit).expect("walked"), Some(true));
         seen.sort();
         assert_eq!(seen, [".agents/d.md", "a.md", "b/c.md"]);
+    }
+
+    #[test]
+    fn a_file_is_there_if_no_link_is_on_the_way() {
+        let top = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(top.path().join("a/b")).expect("made");
+        fs::write(top.path().join("a/c.md"), "x").expect("written");
+        std::os::unix::fs::symlink("a", top.path().join("l")).expect("linked");
+        std::os::unix::fs::symlink("c.md", top.path().join("a/l.md")).expect("linked");
+        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        assert!(is_there(&vault, Path::new("a/c.md")));
+        for path in ["a/none.md", "none/c.md", "a/c.md/d.md", "l/c.md", "a/l.md", "a/b", ""] {
+            assert!(!is_there(&vault, Path::new(path)), "{path}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::domain::files::FilesError;
 use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_PATTERN_BYTES_MAX, SYNC_VANISHED_MAX};
 use crate::store::sync::{KnownFile, News};
-use crate::vault::sync::{Visit, walk};
+use crate::vault::sync::{Visit, is_there, walk};
 use crate::vault::{Folder, Pattern};
 use notes::Ignored;
 use std::collections::{HashMap, HashSet};
@@ -227,7 +227,9 @@ impl Look {
             tracing::warn!(root = root.key, alive, "all files are gone; is a disk not mounted?");
         }
         if whole == Some(true) && !quick && !vanished {
-            for gone in known.iter().filter(|known| !there.contains(&known.path)) {
+            let missed = known.iter().filter(|known| !there.contains(&known.path));
+            // A walk may miss a name that was given to another file meanwhile.
+            for gone in missed.filter(|known| !is_there(vault, &root.path_of(known))) {
                 indices.push(None);
                 let only_at = Some(gone.version);
                 news.push(News { path: gone.path.clone(), text: None, only_at });
@@ -333,6 +335,38 @@ mod tests {
         let news: Vec<(&str, bool)> =
             looked.news.iter().map(|news| (news.path.as_str(), news.text.is_some())).collect();
         assert_eq!(news, [("/v/a.md", true)]);
+    }
+
+    #[test]
+    fn what_a_walk_does_not_tell_is_looked_for_before_it_is_taken_for_deleted() {
+        let top = tempfile::tempdir().expect("a folder");
+        // A name that a walk passes over is to it as one that it misses.
+        let odd = "a\u{7}.md";
+        std::fs::write(top.path().join(odd), "x").expect("written");
+        std::fs::write(top.path().join("b.md"), "x").expect("written");
+        let known = |name: &str| KnownFile {
+            path: format!("/v/{name}"),
+            version: 7,
+            hash: "x".into(),
+            mark: None,
+            deleted_at: None,
+        };
+        let look = Look {
+            root: Root { real: "".into(), key: "/v".into() },
+            wanted: Wanted::of(&ask("*")).expect("a pattern"),
+            ignored: Ignored::none(),
+            known: vec![known(odd), known("gone.md")],
+            quick: false,
+        };
+        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let looked = look.go(&vault).expect("looked");
+        let buried: Vec<&str> = looked
+            .news
+            .iter()
+            .filter(|news| news.text.is_none())
+            .map(|news| news.path.as_str())
+            .collect();
+        assert_eq!(buried, ["/v/gone.md"]);
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Root {
     pub(super) fn key_of(&self, path: &Path) -> String {
         format!("{}/{}", self.key, path.to_string_lossy())
     }
+
+    /// Where a file below it is, from the vault.
+    pub(super) fn path_of(&self, known: &KnownFile) -> PathBuf {
+        self.real.join(known.path.get(self.key.len() + 1..).unwrap_or_default())
+    }
 }
 
 impl Domain {
