@@ -426,6 +426,22 @@ async fn trap_t_80_what_was_deleted_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn of_a_rule_that_is_none_it_is_warned_once() {
+    let home = Home::new();
+    write(&home, &[(".parachuteignore", "[z-a\n"), ("Daily/a.md", "a")]);
+    let server = home.server().await;
+    let caller = server.local();
+    let warned = || server.log().matches("a rule is passed over").count();
+    for _ in 0..3 {
+        manifest(&caller, "").await;
+    }
+    assert_eq!(warned(), 1);
+    write(&home, &[(".parachuteignore", "\n[z-a\n")]);
+    manifest(&caller, "").await;
+    assert_eq!(warned(), 2);
+}
+
+#[tokio::test]
 async fn what_is_known_is_told_by_root_and_outlives_a_damaged_file() {
     let home = Home::new();
     write(&home, &[("Daily/a.md", "a"), ("Notes/n.md", "n")]);

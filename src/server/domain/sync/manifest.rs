@@ -12,7 +12,7 @@ use crate::vault::{Folder, Pattern};
 use notes::Ignored;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use wire::Timestamp;
 use wire::sync::{Changes, Manifest, SyncFile, Tombstone};
 
@@ -84,8 +84,13 @@ impl Domain {
         let read = keys::blocking(move || Ignored::read(&vault)).await?;
         // Nothing is sent away because the rules could not be read.
         let ignored = read.map_err(|error| bad(error.to_string()))?;
-        for warning in ignored.warnings() {
-            tracing::warn!(%warning, "a rule is passed over");
+        let warnings: Vec<String> = ignored.warnings().iter().map(ToString::to_string).collect();
+        let mut warned = self.sync.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if *warned != warnings {
+            for warning in &warnings {
+                tracing::warn!(%warning, "a rule is passed over");
+            }
+            *warned = warnings;
         }
         Ok(ignored)
     }

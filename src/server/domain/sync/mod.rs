@@ -31,13 +31,16 @@ pub(crate) struct Sync {
     store: tokio::sync::Mutex<Option<SyncStore>>,
     /// What was replaced or deleted on a guess.
     replaced: Replaced,
+    /// What was said of the owner's rules last: it is said again only if it is another thing.
+    warned: std::sync::Mutex<Vec<String>>,
 }
 
 impl Sync {
     /// With its database there; it is opened when it is needed first.
     pub(crate) fn new(path: PathBuf) -> Sync {
         let replaced = Replaced::new(path.with_file_name("sync-replaced"));
-        Sync { path, store: tokio::sync::Mutex::new(None), replaced }
+        let (store, warned) = Default::default();
+        Sync { path, store, replaced, warned }
     }
 }
 
