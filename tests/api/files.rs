@@ -96,6 +96,8 @@ async fn traps_19_t_8_and_t_9_nothing_closed_is_read_written_or_listed() {
             (".git/config", "secret"),
             (".mcp.json", "secret"),
             (".claude/settings.json", "{}"),
+            (".claude/commands/x.md", "x"),
+            (".env", "secret"),
             ("../vault-backup/x.md", "secret"),
         ],
     );
@@ -113,6 +115,8 @@ async fn traps_19_t_8_and_t_9_nothing_closed_is_read_written_or_listed() {
         "Chat/../.parachute/.token",
         ".git/config",
         ".mcp.json",
+        ".env",
+        ".env.local",
         "Chat/sessions.db",
         "Chat/sessions.db-wal",
         "out/x.md",
@@ -147,7 +151,10 @@ async fn traps_19_t_8_and_t_9_nothing_closed_is_read_written_or_listed() {
     for path in ["new", ".modules", ".skills", "Notes"] {
         assert!(!home.vault().join(path).exists(), "{path} was made");
     }
-    assert_eq!(caller.get("/api/read?path=.claude/settings.json").await.status, 200);
+    // Settings may hold tokens; what else the CLI obeys may be read.
+    for (path, status) in [(".claude/settings.json", 403), (".claude/commands/x.md", 200)] {
+        assert_eq!(caller.get(&format!("/api/read?path={path}")).await.status, status, "{path}");
+    }
     let all = get(&caller, "/api/ls?path=&includeHidden=true", t::LISTING).await;
     assert_eq!(names(&all), [".claude", "Chat", "in", "out"]);
     let chat = get(&caller, "/api/ls?path=Chat&includeHidden=true", t::LISTING).await;

@@ -28,8 +28,11 @@ use wire::Timestamp;
 /// Ours: keys, tokens, what runs.
 pub(super) const OURS: &str = ".parachute";
 /// What nobody reads or writes by its path, wherever it lies: what is ours, what git runs and
-/// all that a repository ever held, secrets of MCP servers and of the CLI.
-const CLOSED: [&str; 4] = [OURS, ".git", ".mcp.json", ".credentials.json"];
+/// all that a repository ever held, secrets of MCP servers, of the CLI and of whatever is started
+/// here.
+const CLOSED: [&str; 5] = [OURS, ".git", ".mcp.json", ".credentials.json", ".env"];
+/// The CLI's settings may hold tokens, and nobody reads them by their path.
+const SETTINGS: (&str, &str) = (".claude", "settings");
 /// What later turns run or obey has doors of its own, where it is judged. Daily agents are not
 /// among it: they are notes in `.agents`, which the app writes.
 const RUN_LATER: [&str; 4] = [".claude", ".claude-plugin", ".modules", ".skills"];
@@ -343,7 +346,9 @@ pub(crate) fn judge(path: &Path, act: Act) -> Result<(), ReachError> {
         };
         let name = folded(&part);
         let database = above == DATABASE.0 && name.starts_with(DATABASE.1);
-        if CLOSED.contains(&name.as_str()) || database {
+        let settings = above == SETTINGS.0 && name.starts_with(SETTINGS.1) && act == Act::Read;
+        let of_env = name.starts_with(".env.");
+        if CLOSED.contains(&name.as_str()) || of_env || database || settings {
             return Err(ReachError::Closed(part.into_owned()));
         }
         if act == Act::Write && RUN_LATER.contains(&name.as_str()) {

@@ -15,6 +15,7 @@ fn vault() -> (TempDir, Folder) {
         ("v/.git/config", "git"),
         ("v/Chat/sessions.db", "database"),
         ("v/.claude/settings.json", "{}"),
+        ("v/.claude/commands/x.md", "command"),
         ("v-backup/secret.md", "beside"),
     ] {
         let path = top.path().join(path);
@@ -55,7 +56,7 @@ fn what_is_inside_and_open_is_read_by_any_way() {
         ("Sub/../note.md", "note"),
         ("link.md", "note"),
         ("sub/a..b.md", "dots"),
-        (".claude/settings.json", "{}"),
+        (".claude/commands/x.md", "command"),
     ] {
         assert_eq!(read(&vault, path).expect(path).as_deref(), Some(text.as_bytes()), "{path}");
     }
@@ -94,6 +95,10 @@ fn traps_19_t_8_and_t_9_nothing_outside_and_nothing_closed_is_reached() {
         "Chat/sessions.db",
         "chat/Sessions.db-wal",
         ".claude/.credentials.json",
+        ".claude/settings.json",
+        "Sub/.Claude/Settings.local.json",
+        ".env",
+        "Sub/.ENV.local",
     ] {
         assert!(matches!(read(&vault, path), Err(ReachError::Closed(_))), "{path}");
         let refused = write(&vault, path);
