@@ -157,13 +157,13 @@ pub(crate) const TRUSTED_FILES_MAX: usize = 2000;
 pub(crate) const TRUSTED_BYTES_MAX: u64 = 32 << 20;
 pub(crate) const TRUSTED_FOLDERS_MAX: usize = 500;
 
-/// A path that a caller names, a file that is read whole as text (no more comes in a request),
-/// and what is listed of a folder.
+/// A path that a caller names, a file that is read whole as text, and what is listed of a folder.
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
 pub(crate) const FILE_TEXT_BYTES_MAX: u64 = 32 << 20;
 pub(crate) const FILES_LISTED_MAX: usize = 50_000;
 /// Files of a folder that is synchronised; paths of a request; a file that goes to a device, and
-/// all that go in one answer; files that are remembered as deleted, and texts of each file.
+/// all that go in one answer; files that are remembered as deleted (of more, the oldest are
+/// forgotten when the server opens its memory the next time), and texts of each file.
 pub(crate) const SYNC_FILES_MAX: usize = 100_000;
 pub(crate) const SYNC_PATHS_MAX: usize = 1000;
 pub(crate) const SYNC_FILE_BYTES_MAX: u64 = 96 << 20;

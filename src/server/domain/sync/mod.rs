@@ -1,7 +1,8 @@
 //! Folders of the vault kept the same on several devices: what there is, what comes, what goes.
 //! The disk is the truth; `sync.db` only remembers what it held, so that an unchanged file costs
-//! a look at its name instead of its bytes, and what was deleted stays so. What is done where two
-//! sides differ is decided by [`rules`] alone.
+//! a look at its name instead of its bytes, and a device that merely still has what was deleted
+//! does not bring it back, for as long as the deletion is remembered. What is done where two sides
+//! differ is decided by [`rules`] alone.
 
 mod aside;
 mod manifest;
