@@ -81,8 +81,10 @@ pub(crate) const RECENT_LOG_CHARS_MAX: usize = 3000;
 pub(crate) const RECENT_DAYS: i64 = 7;
 pub(crate) const DAY_SESSIONS_MAX: usize = 30;
 pub(crate) const DAILY_RUN_WAIT: Duration = Duration::from_secs(170);
-/// How often a run that was in hand is looked for.
+/// How soon a run that was in hand is looked for again, at first and later, and for how long.
 pub(crate) const DAILY_RUN_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const DAILY_RUN_PAUSE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const DAILY_RUN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A plugin while it is cloned and afterwards, how many files it has, and how deep they lie.
 pub(crate) const PLUGIN_BYTES_MAX: u64 = 64 << 20;
 pub(crate) const PLUGIN_FILES_MAX: usize = 10_000;
