@@ -106,6 +106,9 @@ pub(crate) struct KnownRoot {
     pub(crate) pushed_files: Option<i64>,
 }
 
+const KNOWN: &str = "SELECT path, version, hash, size, inode, modified_ns, changed_ns, deleted_at
+    FROM files";
+
 impl SyncStore {
     /// Opens the file, or makes it. One that is damaged is put aside: it can be made anew.
     /// Blocks.
@@ -134,10 +137,23 @@ impl SyncStore {
     /// All that is known below a folder, deleted files too, by path.
     pub(crate) async fn below(&self, folder: String) -> Result<Vec<KnownFile>, StoreError> {
         self.run(move |change| {
-            let sql = "SELECT path, version, hash, size, inode, modified_ns, changed_ns, \
-                       deleted_at FROM files WHERE path >= ?1 AND path < ?2 ORDER BY path";
-            let mut query = change.prepare_cached(sql)?;
+            let sql = format!("{KNOWN} WHERE path >= ?1 AND path < ?2 ORDER BY path");
+            let mut query = change.prepare_cached(&sql)?;
             // What follows a slash comes before what follows the next sign.
+            query.query_map([format!("{folder}/"), format!("{folder}0")], known)?.collect()
+        })
+        .await
+    }
+
+    /// The deleted files among them, by path.
+    pub(crate) async fn buried(&self, folder: String) -> Result<Vec<KnownFile>, StoreError> {
+        self.run(move |change| {
+            // By their own index: they are few beside those that are there.
+            let sql = format!(
+                "{KNOWN} INDEXED BY files_deleted
+                 WHERE deleted_at IS NOT NULL AND path >= ?1 AND path < ?2 ORDER BY path"
+            );
+            let mut query = change.prepare_cached(&sql)?;
             query.query_map([format!("{folder}/"), format!("{folder}0")], known)?.collect()
         })
         .await
@@ -150,9 +166,7 @@ impl SyncStore {
         asked: Vec<(String, String)>,
     ) -> Result<Vec<Memory>, StoreError> {
         self.run(move |change| {
-            let files = "SELECT path, version, hash, size, inode, modified_ns, changed_ns, \
-                         deleted_at FROM files WHERE path = ?1";
-            let mut files = change.prepare_cached(files)?;
+            let mut files = change.prepare_cached(&format!("{KNOWN} WHERE path = ?1"))?;
             let seen = "SELECT hash FROM seen WHERE who = ?1 AND path = ?2";
             let mut seen = change.prepare_cached(seen)?;
             let others = "SELECT 1 FROM seen WHERE path = ?2 AND who <> ?1";
@@ -384,6 +398,9 @@ mod tests {
         let below = store.below("/v/Daily".into()).await.expect("known");
         assert_eq!(below.len(), 1, "{below:?}");
         assert!(below[0].deleted_at.is_some() && below[0].hash == "two");
+        noted(&store, news("/v/Daily/there.md", Some("c"), None)).await;
+        noted(&store, news("/v/Daily2/b.md", None, None)).await;
+        assert_eq!(store.buried("/v/Daily".into()).await.expect("known"), below);
         let visit =
             Visit { who: "a".into(), seen: vec![(path.into(), String::new())], pushed: None };
         store.note(Vec::new(), Some(visit)).await.expect("noted");

@@ -49,14 +49,15 @@ impl Domain {
         if looked.is_there {
             store.root(root.key.clone()).await.map_err(stored)?;
         }
-        let known = store.below(root.key.clone()).await.map_err(stored)?;
+        let buried = store.buried(root.key.clone()).await.map_err(stored)?;
         let wanted = looked.wanted;
         // Off the event loop: these may be many.
         let told = keys::blocking(move || {
-            let mut deleted = tombstones(&known, &root, &wanted);
-            let there: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-            deleted.retain(|tombstone| !there.contains(tombstone.path.as_str()));
             files.sort_by(|a, b| a.path.cmp(&b.path));
+            let mut deleted = tombstones(&buried, &root, &wanted);
+            let is_there =
+                |gone: &Tombstone| files.binary_search_by(|f| f.path.cmp(&gone.path)).is_ok();
+            deleted.retain(|gone| !is_there(gone));
             (files, deleted)
         });
         let (files, deleted) = told.await?;
