@@ -157,6 +157,26 @@ impl Folder {
         Ok(Folder { dir })
     }
 
+    /// The same, where no part of the path may be a link, not even one that stays inside.
+    pub(crate) fn folder_made_unlinked(&self, path: &Path) -> Result<Folder, FileError> {
+        let mut builder = cap_std::fs::DirBuilder::new();
+        cap_std::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let mut within = Folder { dir: self.dir.try_clone().map_err(FileError::of(path))? };
+        for part in path.iter().map(Path::new) {
+            match within.dir.create_dir_with(part, &builder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(FileError::of(path)(error));
+                }
+                _ => {}
+            }
+            let link = || FileError::Link(path.to_owned());
+            let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+            let opened = within.opened(part, flags)?.ok_or_else(link)?;
+            within = Folder { dir: Dir::from_std_file(opened.into_std()) };
+        }
+        Ok(within)
+    }
+
     /// What is in it, by name, but for links that lead out or nowhere.
     pub(crate) fn list(&self) -> Result<Vec<Listed>, FileError> {
         let here = Path::new(".");

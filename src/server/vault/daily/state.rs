@@ -28,7 +28,7 @@ impl State {
     /// Reads it. One that is not there is empty.
     pub(crate) fn read(vault: &Folder, agent: &Name) -> Result<State, StateError> {
         let path = folder(agent).join(FILE);
-        let text = vault.read(&path)?.unwrap_or_default();
+        let text = vault.read_unlinked(&path)?.unwrap_or_default();
         if text.trim().is_empty() {
             return Ok(State::default());
         }
@@ -86,7 +86,7 @@ impl State {
             self.0.entry(name).or_insert(usual);
         }
         let text = serde_json::to_string_pretty(&self.0).expect("a map is always JSON");
-        vault.folder_made(&folder(agent))?.replace(Path::new(FILE), text.as_bytes())
+        vault.folder_made_unlinked(&folder(agent))?.replace(Path::new(FILE), text.as_bytes())
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -100,4 +100,23 @@ impl State {
 
 fn folder(agent: &Name) -> PathBuf {
     Path::new(DAILY).join(format!(".{agent}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_agent_remembers_is_not_put_where_a_link_leads() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = Folder::open(dir.path()).expect("read").expect("a vault");
+        let agent = Name::parse("poet").expect("a name");
+        std::fs::create_dir_all(dir.path().join("Daily")).expect("made");
+        std::fs::create_dir(dir.path().join("Chat")).expect("made");
+        std::os::unix::fs::symlink("../Chat", dir.path().join("Daily/.poet")).expect("linked");
+        assert!(matches!(State::default().write(&vault, &agent), Err(FileError::Link(_))));
+        assert!(!dir.path().join("Chat/state.json").exists());
+        std::fs::write(dir.path().join("Chat/state.json"), "{\"run_count\": 7}").expect("written");
+        assert_eq!(State::read(&vault, &agent).expect("none").runs().run_count, 0);
+    }
 }
