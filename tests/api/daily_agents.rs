@@ -152,12 +152,9 @@ async fn there_may_be_nothing_to_read_nothing_to_say_or_an_error() {
     // What the person wrote there is not the agent's to replace.
     journal(&home, "@@{\"text\":\"Mine.\"}@@");
     write(&home, &[("Daily/poet/2026-11-20.md", "my own words")]);
-    let failed = ran(&caller).await;
-    assert_eq!(
-        (&failed["status"], failed["error"].is_string()),
-        (&json!("error"), true),
-        "{failed}"
-    );
+    let beside = ran(&caller).await;
+    assert_eq!(beside["output_path"], "Daily/poet/2026-11-20-2.md", "{beside}");
+    assert!(beside["reason"].is_string(), "{beside}");
     assert_eq!(output(&home), "my own words");
     // An agent that reads no journal needs none.
     write(&home, &[("Daily/.agents/poet.md", "---\ntools: [read_chat_log]\n---\nx")]);
@@ -201,8 +198,9 @@ async fn trap_t18_an_agent_has_no_tools_but_those_it_is_given() {
 async fn an_agent_with_tools_reaches_no_further_than_the_vault() {
     let home = home("@@{\"text\":\"Done.\"}@@");
     let definition = "---\ntools: [read_journal, Read, Bash, mcp__notes__list]\n---\nRead.";
-    let mcp = r#"{"mcpServers": {"notes": {"command": "true"}, "other": {"command": "true"}}}"#;
-    write(&home, &[("Daily/.agents/poet.md", definition), (".mcp.json", mcp)]);
+    let one = json!({ "command": "true", "trust_level": "vault" });
+    let mcp = json!({ "mcpServers": { "notes": one, "other": one } }).to_string();
+    write(&home, &[("Daily/.agents/poet.md", definition), (".mcp.json", &mcp)]);
     let server = home.server().await;
     let caller = server.local();
     let shown = caller.get(&format!("{AT}/poet")).await.json();

@@ -14,6 +14,7 @@ mod crash;
 mod daily;
 mod daily_agents;
 mod daily_definitions;
+mod daily_runs;
 mod dart;
 mod direct;
 mod disk;

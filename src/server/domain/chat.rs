@@ -19,7 +19,18 @@ use wire::{ChatEvent, Timestamp};
 impl Domain {
     /// Takes a turn and speaks into the feed until it ends. Runs on whoever leaves.
     pub(crate) async fn take_turn(&self, body: ChatBody, text: TextMode, feed: &Feed) {
-        if let Err(event) = self.try_turn(body, text, feed).await {
+        self.take_turn_as(Uuid::new_v4().to_string(), body, text, feed).await;
+    }
+
+    /// The same under an id that nobody had before, for whoever has to know it again.
+    pub(super) async fn take_turn_as(
+        &self,
+        turn: String,
+        body: ChatBody,
+        text: TextMode,
+        feed: &Feed,
+    ) {
+        if let Err(event) = self.try_turn(turn, body, text, feed).await {
             // Whoever left does not need to hear why.
             let _ = feed.send(frame_without_id(&event).into()).await;
         }
@@ -27,6 +38,7 @@ impl Domain {
 
     async fn try_turn(
         &self,
+        turn: String,
         mut body: ChatBody,
         text: TextMode,
         feed: &Feed,
@@ -42,7 +54,7 @@ impl Domain {
         let store = self.store().await.map_err(|e| domain_error(&e, None))?;
         let problems = self.keep_attachments(&mut body).await;
         let asked = serde_json::to_string(&body).expect("a body is always JSON");
-        let mut prepared = self.prepare(body, Uuid::new_v4().to_string()).await?;
+        let mut prepared = self.prepare(body, turn).await?;
         let session = prepared.session;
         let told = |said| warning(&session, "attachments", "Attachments", said);
         prepared.request.preface.extend(problems.into_iter().map(told));

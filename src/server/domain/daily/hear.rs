@@ -14,27 +14,54 @@ pub(super) enum End {
     Failed(String),
 }
 
-/// Listens to the first turn that a stream tells. None: it broke off before the end of one.
-pub(super) async fn hear(live: Live) -> Option<End> {
+/// Which turn a stream is listened to for.
+pub(super) enum Of<'t> {
+    /// The stream is that turn's: what comes before its begin is why there is none.
+    Own(&'t str),
+    /// Other turns of its session are told, too.
+    Session(&'t str),
+}
+
+/// Listens to one turn. None: the stream broke off before its end.
+pub(super) async fn hear(live: Live, of: Of<'_>) -> Option<End> {
     let mut body = live.reply().into_body();
     let mut heard = Heard::default();
+    let (turn, mut is_it) = match of {
+        Of::Own(turn) => (turn, true),
+        Of::Session(turn) => (turn, false),
+    };
     while let Some(Ok(piece)) = body.frame().await {
         let Ok(data) = piece.into_data() else { continue };
         // Streams are made of whole events.
         let Ok(frames) = std::str::from_utf8(&data) else { continue };
         for frame in frames.split_inclusive("\n\n") {
             heard.hear(frame);
-            let end = heard.others.drain(..).filter_map(|event| end(&event, &heard.texts)).next();
-            if end.is_some() {
-                return end;
+            for event in heard.others.split_off(0).iter().filter_map(|event| read(event)) {
+                if let ChatEvent::Session { turn_id, .. } = &event {
+                    is_it = turn_id == turn;
+                    heard.texts.clear();
+                }
+                if let Some(end) = end(event, &heard.texts).filter(|_| is_it) {
+                    return Some(end);
+                }
             }
         }
     }
     None
 }
 
-fn end(event: &str, texts: &[String]) -> Option<End> {
-    match serde_json::from_str(event).ok()? {
+/// What is no event is passed over, but not in silence: it may have been the end.
+fn read(event: &str) -> Option<ChatEvent> {
+    // Of thinking, the text alone is kept.
+    if event.starts_with("thinking ") {
+        return None;
+    }
+    let event = serde_json::from_str(event);
+    event.map_err(|error| tracing::warn!(%error, "an event of a daily run is not understood")).ok()
+}
+
+fn end(event: ChatEvent, texts: &[String]) -> Option<End> {
+    match event {
         ChatEvent::Done(done) => {
             // What came before a tool call was no answer yet.
             let last = texts.iter().rev().find(|text| !text.trim().is_empty());

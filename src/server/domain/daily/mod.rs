@@ -8,11 +8,12 @@ mod hear;
 mod note;
 mod prompt;
 mod run;
+mod runs;
 mod told;
 mod tools;
 mod transcript;
 
-pub(crate) use run::Runs;
+pub(crate) use runs::Runs;
 pub(super) use tools::{servers, tools_of};
 
 use super::DomainError;

@@ -14,6 +14,8 @@ const PLACE: &str = "daily";
 pub(super) struct Note {
     pub(super) agent: String,
     pub(super) session: String,
+    /// The turn that it is: others may speak in its session, too.
+    pub(super) turn: String,
     /// The last event of the session before it.
     pub(super) after: u64,
     /// The day that is read, and the one that is written for.

@@ -3,20 +3,19 @@
 //! Its last words are the output, which the server writes: that needs no tool at all, works at
 //! every level of trust, and nothing is half written.
 
-use super::hear::{End, hear};
+use super::hear::{End, Of, hear};
 use super::note::Note;
 use super::{Days, prompt, tools};
 use crate::domain::{Domain, DomainError};
-use crate::limits::{DAILY_RUN_PAUSE, DAILY_RUN_WAIT};
+use crate::limits::{DAILY_RUN_MAX, DAILY_RUN_PAUSE, DAILY_RUN_PAUSE_MAX, DAILY_RUN_WAIT};
 use crate::store::{MetadataEdit, Patch, SessionRow};
 use crate::vault::daily::agents::Definition;
 use crate::vault::daily::output;
 use crate::vault::daily::state::{State, StateError};
 use crate::vault::{Folder, Front, Name};
 use serve::{Feed, Limits};
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 use wire::chat::{ChatBody, TextMode};
@@ -25,17 +24,6 @@ use wire::{SessionId, Timestamp, Trust};
 
 /// Characters of a message beside its material.
 const AROUND: usize = 2000;
-
-/// Runs that are under way, by agent: one at a time of each.
-#[derive(Clone, Default)]
-pub(crate) struct Runs(Arc<Mutex<HashMap<String, watch::Receiver<AgentRun>>>>);
-
-/// The place of a run among them, for as long as it is under way.
-struct Place {
-    runs: Runs,
-    agent: String,
-    tell: watch::Sender<AgentRun>,
-}
 
 /// What a run is to do.
 struct Plan {
@@ -138,8 +126,11 @@ impl Domain {
             Err(error) => return Some(failed(error)),
         };
         let (feed, live) = serve::live::open(&Limits::default(), &self.agents.stopping());
-        let speaking = async move { self.take_turn(body, TextMode::Delta, &feed).await };
-        match tokio::join!(speaking, hear(live)) {
+        let turn = note.turn.clone();
+        let speaking = async move {
+            self.take_turn_as(turn, body, TextMode::Delta, &feed).await;
+        };
+        match tokio::join!(speaking, hear(live, Of::Own(&note.turn))) {
             ((), Some(end)) => Some(self.finished(note, end).await),
             ((), None) => self.to_the_end(note).await,
         }
@@ -154,23 +145,23 @@ impl Domain {
             agent: definition.name.to_string(),
             after: self.last_event(&session).await?,
             session: session.clone(),
+            turn: Uuid::new_v4().to_string(),
             date: days.read.to_string(),
             output_date: days.written.to_string(),
             output,
         };
-        self.keep_note(&note).await?;
         let room = (self.settings.max_message_length as usize).saturating_sub(AROUND);
-        let material: String = material.chars().take(room).collect();
         let told =
-            self.in_vault(move |vault| Ok::<_, DomainError>(prompt::system(vault, &definition)?));
+            self.in_vault(move |vault| Ok::<_, DomainError>(prompt::system(vault, &definition)));
         let body = ChatBody {
-            message: prompt::message(days, &note.output, &material),
+            message: prompt::message(days, &note.output, &material, room),
             session_id: Some(session),
             system_prompt: Some(told.await?),
-            // Whoever wrote the definition gives no reach beyond the vault.
-            trust_level: (!given.is_empty()).then(|| Trust::Vault.name().into()),
+            trust_level: reach(&given).map(|reach| reach.name().into()),
             ..ChatBody::default()
         };
+        // Last of all: a note whose turn nobody takes would wait for another's answer.
+        self.keep_note(&note).await?;
         Ok((note, body))
     }
 
@@ -183,7 +174,7 @@ impl Domain {
     ) -> Result<String, DomainError> {
         let store = self.store().await?;
         let agent = definition.name.as_str().to_owned();
-        let given = given.to_vec();
+        let (given, reach) = (given.to_vec(), reach(given));
         let bind = move |metadata: &mut _| tools::bind(metadata, &agent, &given);
         let known = state.session().filter(|id| SessionId::parse(id).is_ok());
         if let Some(id) = known.map(str::to_owned)
@@ -191,7 +182,9 @@ impl Domain {
             && tools::is_of(&row, definition.name.as_str())
         {
             let metadata = Some(MetadataEdit::With(Box::new(bind)));
-            store.patch_session(&id, Patch { metadata, ..Patch::default() }).await?;
+            let trust_level = reach.filter(|reach| !is_stricter(&row, *reach));
+            let trust_level = trust_level.map(|reach| reach.stored_name().to_owned());
+            store.patch_session(&id, Patch { metadata, trust_level, ..Patch::default() }).await?;
             return Ok(id);
         }
         let mut metadata = serde_json::Map::new();
@@ -201,6 +194,7 @@ impl Domain {
             module: "daily".into(),
             agent_type: Some("daily".into()),
             metadata: Some(metadata),
+            trust_level: reach.map(|reach| reach.stored_name().into()),
             ..SessionRow::new(Uuid::new_v4().to_string(), Timestamp::now())
         };
         store.insert_session(&row).await?;
@@ -210,29 +204,42 @@ impl Domain {
         Ok(id)
     }
 
-    /// Follows a turn that is under way, or was. None: the server stops.
+    /// Follows a turn that is under way, or was, for a day at most. None: the server stops.
     async fn to_the_end(&self, note: Note) -> Option<AgentRun> {
+        let end = match tokio::time::timeout(DAILY_RUN_MAX, self.end_of(&note)).await {
+            Ok(end) => end?,
+            Err(_) => End::Failed("it came to no end within a day".into()),
+        };
+        Some(self.finished(note, end).await)
+    }
+
+    async fn end_of(&self, note: &Note) -> Option<End> {
         let stop = self.agents.stopping();
+        let mut pause = DAILY_RUN_PAUSE;
         while !stop.is_cancelled() {
             // Asked first: a turn that is no longer in hand has its end in the log.
-            let in_hand = match self.store().await {
-                Ok(store) => {
-                    store.handed(Some(&note.session)).await.map_or(true, |h| !h.is_empty())
-                }
-                Err(_) => true,
-            };
+            let in_hand = self.is_in_hand(note).await.unwrap_or_else(|error| {
+                let agent = &note.agent;
+                tracing::warn!(agent, %error, "it is not known whether a run is in hand");
+                true
+            });
             let (feed, live) = serve::live::open(&Limits::default(), &stop);
-            let (_, end) = tokio::join!(self.followed(&note, feed), hear(live));
-            match end {
-                Some(end) => return Some(self.finished(note, end).await),
-                None if !in_hand => {
-                    let end = End::Failed("its turn never began".into());
-                    return Some(self.finished(note, end).await);
-                }
-                None => tokio::time::sleep(DAILY_RUN_PAUSE).await,
+            let heard = hear(live, Of::Session(&note.turn));
+            match tokio::join!(self.followed(note, feed), heard).1 {
+                Some(end) => return Some(end),
+                None if !in_hand => return Some(End::Failed("its turn never began".into())),
+                None => tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => {}
+                },
             }
+            pause = (pause * 2).min(DAILY_RUN_PAUSE_MAX);
         }
         None
+    }
+
+    async fn is_in_hand(&self, note: &Note) -> Result<bool, DomainError> {
+        Ok(self.store().await?.is_handed(&note.turn).await?)
     }
 
     async fn followed(&self, note: &Note, feed: Feed) {
@@ -252,12 +259,7 @@ impl Domain {
                 run.model = model.clone();
                 let kept = note.clone();
                 match self.in_vault(move |vault| written(vault, &kept, text, model)).await {
-                    Ok(true) => {
-                        run.status = RunStatus::Completed;
-                        run.output_written = true;
-                        run.output_path = Some(note.output.display().to_string());
-                    }
-                    Ok(false) => run.status = RunStatus::CompletedNoOutput,
+                    Ok(done) => tell(&mut run, &note, done),
                     Err(error) => {
                         run.status = RunStatus::Error;
                         run.error = Some(error.to_string());
@@ -272,17 +274,37 @@ impl Domain {
     }
 }
 
-/// Writes the output, if there is one, and notes the run. Whether there was one.
+/// Whoever wrote a definition gives no reach beyond the vault: not to its runs, and not to what
+/// is said in its session besides.
+fn reach(given: &[String]) -> Option<Trust> {
+    (!given.is_empty()).then_some(Trust::Vault)
+}
+
+/// Whether a session is held as strictly already. A level that nobody knows is the strictest.
+fn is_stricter(row: &SessionRow, reach: Trust) -> bool {
+    let kept = row.trust_level.as_deref();
+    kept.is_some_and(|kept| Trust::parse(kept).is_none_or(|kept| kept >= reach))
+}
+
+/// What came of an answer.
+struct Written {
+    /// Where it is, if there was one.
+    at: Option<PathBuf>,
+    /// Why the run could not be noted.
+    unnoted: Option<String>,
+}
+
+/// Writes the output, if there is one, and then notes the run: an answer is not lost because of
+/// what else is wrong.
 fn written(
     vault: &Folder,
     note: &Note,
     text: String,
     model: Option<String>,
-) -> Result<bool, DomainError> {
+) -> Result<Written, DomainError> {
     let name = Name::parse(&note.agent).ok_or_else(|| DomainError::Bad(Name::RULE.into()))?;
-    let mut state = State::read(vault, &name)?;
-    let has_output = !text.is_empty() && text != prompt::NOTHING;
-    if has_output {
+    let mut at = None;
+    if !text.is_empty() && text != prompt::NOTHING {
         let mut front = Front { body: text, ..Front::default() };
         for (field, value) in [
             ("date", note.output_date.clone()),
@@ -291,11 +313,30 @@ fn written(
         ] {
             front.fields.insert(field.into(), value.into());
         }
-        output::write(vault, &note.output, &note.agent, &front)?;
+        at = Some(output::write(vault, &note.output, &note.agent, &front)?);
     }
-    state.ran(&note.session, model.as_deref(), &note.date);
-    state.write(vault, &name)?;
-    Ok(has_output)
+    let noted = || {
+        let mut state = State::read(vault, &name)?;
+        state.ran(&note.session, model.as_deref(), &note.date);
+        Ok::<_, DomainError>(state.write(vault, &name)?)
+    };
+    Ok(Written { at, unnoted: noted().err().map(|error| error.to_string()) })
+}
+
+/// Says in a run what came of its answer.
+fn tell(run: &mut AgentRun, note: &Note, done: Written) {
+    run.output_written = done.at.is_some();
+    run.status = match (&done.at, &done.unnoted) {
+        (Some(_), _) => RunStatus::Completed,
+        (None, None) => RunStatus::CompletedNoOutput,
+        (None, Some(_)) => RunStatus::Error,
+    };
+    run.reason = done.at.as_ref().filter(|at| **at != note.output).map(|at| {
+        let (taken, at) = (note.output.display(), at.display());
+        format!("{taken} is not the agent's to replace, so that its output is in {at}")
+    });
+    run.output_path = done.at.map(|at| at.display().to_string());
+    run.error = done.unnoted;
 }
 
 /// A run of which nothing is known yet.
@@ -320,35 +361,36 @@ fn skipped(run: AgentRun, reason: String) -> AgentRun {
     AgentRun { status: RunStatus::Skipped, reason: Some(reason), ..run }
 }
 
-impl Runs {
-    /// Takes the agent's place; the run that has it, where there is one.
-    fn take(&self, agent: &str, run: AgentRun) -> Result<Place, watch::Receiver<AgentRun>> {
-        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = runs.get(agent) {
-            return Err(under_way.clone());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_whatever_else_is_wrong() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = Folder::open(dir.path()).expect("read").expect("a vault");
+        let note = Note {
+            agent: "poet".into(),
+            session: "s".into(),
+            turn: "t".into(),
+            after: 0,
+            date: "2026-11-19".into(),
+            output_date: "2026-11-20".into(),
+            output: "Daily/poet/2026-11-20.md".into(),
+        };
+        for folder in ["Daily/.poet", "Daily/poet"] {
+            std::fs::create_dir_all(dir.path().join(folder)).expect("made");
         }
-        let (tell, told) = watch::channel(run);
-        runs.insert(agent.to_owned(), told);
-        Ok(Place { runs: self.clone(), agent: agent.to_owned(), tell })
-    }
-
-    /// Whether the agent is at work.
-    pub(super) fn is_running(&self, agent: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(agent)
-    }
-}
-
-impl Place {
-    /// Says how it ended, if it did. Those who come from now on begin another.
-    fn tell(self, run: Option<AgentRun>) {
-        if let Some(run) = run {
-            self.tell.send_replace(run);
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.runs.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.agent);
+        std::fs::write(dir.path().join("Daily/.poet/state.json"), "{").expect("written");
+        std::fs::write(dir.path().join(&note.output), "my own words").expect("written");
+        let done = written(&vault, &note, "A poem.".into(), None).expect("kept");
+        assert!(done.unnoted.is_some());
+        let mut run = outset("poet", &note.date, &note.output_date);
+        tell(&mut run, &note, done);
+        assert_eq!((run.status, run.output_written), (RunStatus::Completed, true));
+        assert!(run.error.is_some() && run.reason.is_some());
+        let at = run.output_path.expect("a path");
+        let text = std::fs::read_to_string(dir.path().join(&at)).expect("an output");
+        assert!(text.ends_with("A poem.\n") && at == "Daily/poet/2026-11-20-2.md", "{at}");
     }
 }

@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::store::ListFilter;
 use crate::vault::daily::agents::Definition;
 use crate::vault::daily::entries;
-use crate::vault::{Folder, Front};
+use crate::vault::{FileError, Folder, Front};
 use jiff::civil::Date;
 use std::path::Path;
 use wire::Timestamp;
@@ -41,13 +41,15 @@ impl Domain {
         let of_sessions = if log { self.sessions_of(date).await? } else { None };
         self.in_vault(move |vault| {
             let mut out = Parts::default();
-            let day = if journal { journal_of(vault, date, JOURNAL_CHARS_MAX)? } else { None };
+            let ids = if journal || recent { entries::ids(vault)? } else { Vec::new() };
+            let day =
+                if journal { journal_of(vault, &ids, date, JOURNAL_CHARS_MAX)? } else { None };
             let has_journal = day.is_some() || !journal;
             out.add(journal, format!("Journal of {date}"), day);
             let written = if log { chat_log_of(vault, date, CHAT_LOG_CHARS_MAX)? } else { None };
             out.add(log, format!("Chats of {date}"), written.or(of_sessions));
             for day in before(date, RECENT_DAYS).filter(|_| recent) {
-                let found = journal_of(vault, day, RECENT_JOURNAL_CHARS_MAX)?;
+                let found = journal_of(vault, &ids, day, RECENT_JOURNAL_CHARS_MAX)?;
                 out.add(false, format!("Journal of {day}"), found);
             }
             for day in before(date, RECENT_DAYS).filter(|_| logs) {
@@ -110,22 +112,35 @@ impl Parts {
     }
 }
 
-/// A day's journal: its own file, and the entries that were made on it. None: neither.
-fn journal_of(vault: &Folder, date: Date, chars: usize) -> Result<Option<String>, DomainError> {
-    let mut parts = Vec::new();
-    parts.extend(note(vault, &format!("Daily/journals/{date}.md"))?);
+/// A day's journal: its own file, and the entries that were made on it, as far as there is room.
+/// None: neither.
+fn journal_of(
+    vault: &Folder,
+    ids: &[String],
+    date: Date,
+    chars: usize,
+) -> Result<Option<String>, DomainError> {
+    let mut text = note(vault, &format!("Daily/journals/{date}.md"))?.unwrap_or_default();
+    let mut length = text.chars().count();
     let begin = format!("{date}-");
-    let mut ids = entries::ids(vault)?;
-    ids.retain(|id| id.starts_with(&begin));
-    for id in ids.iter().rev() {
-        match entries::read(vault, id) {
-            Ok(Some(found)) => parts.push(Front::read_forgiving(&found.text).body),
-            Ok(None) => {}
-            Err(error) => tracing::warn!(id, %error, "an entry is not told"),
+    for id in ids.iter().rev().filter(|id| id.starts_with(&begin)) {
+        if length > chars {
+            break;
+        }
+        let body = match entries::read(vault, id) {
+            Ok(found) => found.map(|found| Front::read_forgiving(&found.text).body),
+            Err(error) => {
+                tracing::warn!(id, %error, "an entry is not told");
+                None
+            }
+        };
+        if let Some(body) = body.filter(|body| !body.trim().is_empty()) {
+            length += body.chars().count() + 2;
+            text.push_str(if text.is_empty() { "" } else { "\n\n" });
+            text.push_str(&body);
         }
     }
-    parts.retain(|part| !part.trim().is_empty());
-    Ok((!parts.is_empty()).then(|| cut(&parts.join("\n\n"), chars)))
+    Ok((!text.is_empty()).then(|| cut(&text, chars)))
 }
 
 fn chat_log_of(vault: &Folder, date: Date, chars: usize) -> Result<Option<String>, DomainError> {
@@ -133,9 +148,16 @@ fn chat_log_of(vault: &Folder, date: Date, chars: usize) -> Result<Option<String
     Ok(text.map(|text| cut(&text, chars)))
 }
 
-/// A note as it stands. None: there is none, or nothing in it.
+/// A note as it stands. None: there is none, or nothing in it. A link is none: what it leads to
+/// may be a secret, and all of this is told to a model.
 fn note(vault: &Folder, path: &str) -> Result<Option<String>, DomainError> {
-    let text = vault.read(Path::new(path))?;
+    let text = match vault.read_unlinked(Path::new(path)) {
+        Err(FileError::Link(_)) => {
+            tracing::warn!(path, "a note that is a link is not told");
+            None
+        }
+        read => read?,
+    };
     Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 

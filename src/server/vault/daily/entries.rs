@@ -50,8 +50,8 @@ pub(crate) fn read(vault: &Folder, id: &str) -> Result<Option<Found>, FileError>
     }
     let Some(folder) = vault.folder(Path::new(PLACE))? else { return Ok(None) };
     let file = PathBuf::from(format!("{id}.md"));
-    let Some(text) = folder.read(&file)? else { return Ok(None) };
-    let found = folder.dir().metadata(&file).and_then(|found| found.modified());
+    let Some(text) = folder.read_unlinked(&file)? else { return Ok(None) };
+    let found = folder.dir().symlink_metadata(&file).and_then(|found| found.modified());
     let since = found.ok().map(cap_std::time::SystemTime::into_std);
     let since = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let millis = since.and_then(|since| i64::try_from(since.as_millis()).ok());

@@ -14,6 +14,9 @@ const OF_PERSON: [&str; 3] = ["journals", "entries", "chat-log"];
 /// Longest part of a path.
 const PART_BYTES_MAX: usize = 120;
 
+/// Outputs of a day beside what is not the agent's.
+const NUMBERS_MAX: u32 = 9;
+
 /// Where an agent writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Output {
@@ -61,23 +64,31 @@ impl Output {
     }
 }
 
-/// Writes an agent's output: `front` says whose it is.
+/// Writes an agent's output: `front` says whose it is. What is there already and is not the
+/// agent's stays, and the output has a number behind its name. Gives where it is.
 pub(crate) fn write(
     vault: &Folder,
     path: &Path,
     agent: &str,
     front: &Front,
-) -> Result<(), FileError> {
+) -> Result<PathBuf, FileError> {
     let own = |text: &str| Front::read_forgiving(text).text("agent").as_deref() == Some(agent);
-    match vault.read(path)? {
-        Some(text) if !text.trim().is_empty() && !own(&text) => {
-            return Err(FileError::Taken(path.to_owned()));
-        }
-        _ => {}
+    let folder = vault.folder_made_unlinked(path.parent().unwrap_or(Path::new(DAILY)))?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    for number in 1..=NUMBERS_MAX {
+        let numbered = path.with_file_name(format!("{stem}-{number}.md"));
+        let path = if number == 1 { path } else { &numbered };
+        let name = Path::new(path.file_name().unwrap_or_default());
+        match folder.read_unlinked(name) {
+            Ok(Some(text)) if !text.trim().is_empty() && !own(&text) => continue,
+            // Whatever it is, no agent wrote it.
+            Err(FileError::Link(_) | FileError::NotText(_) | FileError::TooLong(_)) => continue,
+            read => read?,
+        };
+        folder.replace(name, front.write().as_bytes())?;
+        return Ok(path.to_owned());
     }
-    let folder = vault.folder_made(path.parent().unwrap_or(Path::new(DAILY)))?;
-    let name = path.file_name().unwrap_or_default();
-    folder.replace(Path::new(name), front.write().as_bytes())
+    Err(FileError::Taken(path.to_owned()))
 }
 
 #[cfg(test)]
@@ -133,11 +144,38 @@ mod tests {
         write(&vault, path, "poet", &front).expect("new");
         front.body = "two".into();
         write(&vault, path, "poet", &front).expect("its own");
-        assert!(matches!(write(&vault, path, "other", &front), Err(FileError::Taken(_))));
         std::fs::write(dir.path().join(path), "my own words").expect("written");
-        assert!(matches!(write(&vault, path, "poet", &front), Err(FileError::Taken(_))));
+        for _ in 0..2 {
+            let second = write(&vault, path, "poet", &front).expect("beside it");
+            assert_eq!(second.to_str(), Some("Daily/poet/x-2.md"));
+        }
+        let third = write(&vault, path, "other", &front).expect("beside both");
+        assert_eq!(third.to_str(), Some("Daily/poet/x-3.md"));
+        for number in 4..=9 {
+            let other = dir.path().join(format!("Daily/poet/x-{number}.md"));
+            std::fs::write(other, [0xff]).expect("written");
+        }
+        let none = write(&vault, path, "another", &front);
+        assert!(matches!(none, Err(FileError::Taken(_))));
         let kept = std::fs::read_to_string(dir.path().join(path)).expect("there");
         assert_eq!(kept, "my own words");
+    }
+
+    #[test]
+    fn an_output_is_not_planted_where_a_link_leads() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = Folder::open(dir.path()).expect("read").expect("a vault");
+        std::fs::create_dir_all(dir.path().join("Daily")).expect("made");
+        std::fs::create_dir_all(dir.path().join("Chat/in")).expect("made");
+        std::os::unix::fs::symlink("../Chat", dir.path().join("Daily/x")).expect("linked");
+        let front = Front { body: "planted".into(), ..Front::default() };
+        for path in ["Daily/x/CLAUDE.md", "Daily/x/in/CLAUDE.md", "Daily/x/new/CLAUDE.md"] {
+            let written = write(&vault, Path::new(path), "poet", &front);
+            assert!(matches!(written, Err(FileError::Link(_))), "{path}: {written:?}");
+        }
+        let kept = std::fs::read_dir(dir.path().join("Chat")).expect("listed").count();
+        assert_eq!(kept, 1);
+        assert!(!dir.path().join("Chat/in/CLAUDE.md").exists());
     }
 
     proptest! {
