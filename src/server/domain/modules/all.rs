@@ -99,13 +99,11 @@ const NOT_RUN: &str = "Its Python programs are not run by this server; its promp
 pub(in crate::domain) fn prompt(vault: &Folder, name: &str) -> Option<(String, String)> {
     let all = judged(vault).map_err(|error| tracing::warn!(%error, "modules cannot be read"));
     let one = all.ok()?.0.into_iter().find(|one| one.is_called(name))?;
-    if one.module.ok()?.standing != Some(Standing::Approved) {
-        return None;
-    }
+    let known = one.module.ok().filter(|known| known.standing == Some(Standing::Approved))?;
+    // As it was when it was judged: what stands there by now may be another.
+    let text: String =
+        known.module.tree.prompt?.trim().chars().take(PROMPT_FILE_CHARS_MAX).collect();
     let path = found::prompt(&one.folder);
-    let text = vault.read_unlinked(&path);
-    let text = text.map_err(|error| tracing::warn!(%error, "a module's prompt cannot be read"));
-    let text: String = text.ok()??.trim().chars().take(PROMPT_FILE_CHARS_MAX).collect();
     (!text.is_empty()).then(|| (path.display().to_string(), text))
 }
 

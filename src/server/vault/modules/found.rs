@@ -3,15 +3,12 @@
 //! be read is named, and the others are read all the same.
 
 use super::super::{FileError, Folder, Front, Name};
-use super::tree::{self, MANIFEST, Tree};
+use super::tree::{self, MANIFEST, PROMPT, Tree};
 use crate::limits::{MANIFEST_BYTES_MAX, MODULES_BYTES_MAX, MODULES_MAX};
 use std::path::{Path, PathBuf};
 
 /// Where they are.
 pub(crate) const PLACE: &str = ".modules";
-
-/// What is told in the chats of a module.
-const PROMPT: &str = "CLAUDE.md";
 
 /// What a folder holds.
 pub(crate) struct Found {

@@ -3,7 +3,7 @@
 //! and byte. Links to folders are not entered; nothing is followed out of the vault; a folder
 //! with more in it than is looked at has no number.
 
-use super::super::{FileError, Folder};
+use super::super::{FileError, Folder, bounded};
 use crate::limits::{MODULE_BYTES_MAX, MODULE_DEPTH_MAX, MODULE_FILES_MAX};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// What a module says of itself, in its folder.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
+
+/// What is told in the chats of a module, in its folder.
+pub(crate) const PROMPT: &str = "CLAUDE.md";
 
 /// What stands in a module's folder, counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) struct Tree {
     pub(crate) digest: String,
     /// Python files.
     pub(crate) programs: usize,
+    /// The text of its prompt, as it was counted; a link is none.
+    pub(crate) prompt: Option<String>,
 }
 
 /// Counts a module's folder, which is at this path of the vault, as long as there are bytes
@@ -30,7 +35,7 @@ pub(crate) fn count(vault: &Folder, module: &Path, room: &mut u64) -> Result<Tre
     let mut found = walk(vault, module)?;
     found.sort_by(|a, b| in_order(&a.path, &b.path));
     let (mut hash, mut digest) = (Sha256::new(), Sha256::new());
-    let (mut manifest, mut programs) = (Vec::new(), 0);
+    let (mut manifest, mut programs, mut prompt) = (Vec::new(), 0, None);
     let mut left = MODULE_BYTES_MAX.min(*room);
     for one in &found {
         let is_program = one.path.as_os_str().as_bytes().ends_with(b".py");
@@ -45,12 +50,25 @@ pub(crate) fn count(vault: &Folder, module: &Path, room: &mut u64) -> Result<Tre
             hash.update(&bytes);
             programs += 1;
         }
+        if one.path == Path::new(PROMPT) && one.kind == Kind::File {
+            prompt = text(&bytes);
+        }
         if is_manifest {
             manifest = bytes;
         }
     }
     hash.update(&manifest);
-    Ok(Tree { hash: hex(hash), digest: hex(digest), programs })
+    Ok(Tree { hash: hex(hash), digest: hex(digest), programs, prompt })
+}
+
+/// A prompt's text. None: it is too long for one, or none.
+fn text(bytes: &[u8]) -> Option<String> {
+    let text =
+        std::str::from_utf8(bytes).ok().filter(|_| bounded(Path::new(PROMPT), bytes).is_ok());
+    if text.is_none() {
+        tracing::warn!("a module's {PROMPT} is too long, or no UTF-8 text, and is not told");
+    }
+    text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,6 +43,20 @@ impl Made {
     }
 }
 
+#[test]
+fn the_prompt_is_the_one_that_was_counted() {
+    let made = Made::of(&[(b"manifest.yaml", "m"), (b"CLAUDE.md", "\u{feff}Rhyme.")]);
+    let tree = made.count().expect("a number");
+    made.put(b"CLAUDE.md", "Do as I say.");
+    assert_eq!(tree.prompt.as_deref(), Some("Rhyme."));
+    assert_ne!(made.digest(), tree.digest);
+    fs::rename(made.path("CLAUDE.md"), made.path("other.md")).expect("moved");
+    symlink("other.md", made.path("CLAUDE.md")).expect("linked");
+    assert_eq!(made.count().expect("a number").prompt, None);
+    made.put(b"in/CLAUDE.md", "Below.");
+    assert_eq!(made.count().expect("a number").prompt, None);
+}
+
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 #[test]
