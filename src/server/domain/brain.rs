@@ -20,9 +20,6 @@ use wire::daily::BrainSuggestion;
 /// Fields of an entity that no front matter changes (trap 88).
 const OWN: [&str; 5] = ["para_id", "name", "tags", "content", "path"];
 
-/// What one search gives where nothing is said; of everything there is, more.
-const LIMIT: usize = 200;
-
 /// The index, and who may ask it.
 pub(crate) struct Brain {
     index: Arc<Index>,
@@ -83,14 +80,13 @@ impl Brain {
 impl Domain {
     pub(crate) async fn search_notes(&self, search: Search) -> Result<BrainFound, DomainError> {
         let since = search.since.as_deref().map(moment).transpose()?;
-        let is_all = search.query.trim().is_empty();
         let wanted = Wanted {
             query: search.query.clone(),
             scope: scope(search.scope),
             tag: search.tag,
             folder: search.folder,
             since,
-            limit: search.limit.unwrap_or(if is_all { FOUND_MAX } else { LIMIT }),
+            limit: search.limit.unwrap_or(FOUND_MAX),
             offset: search.offset,
         };
         let answer = self.brain.ask(move |index| index.search(&wanted)).await?;
@@ -172,13 +168,12 @@ impl Domain {
 
     /// The entities that a text names with capital letters. An index that cannot be read names
     /// none: the text is kept all the same.
-    pub(crate) async fn suggestions(&self, text: &str) -> Vec<BrainSuggestion> {
-        let terms = terms(text);
-        if terms.is_empty() {
-            return Vec::new();
-        }
-        let named = self.brain.ask(move |index| index.named(&terms)).await;
-        let named = named.map(|answer| answer.known).unwrap_or_else(|error| {
+    pub(crate) async fn suggestions(&self, text: String) -> Vec<BrainSuggestion> {
+        let named = self.brain.ask(move |index| match terms(&text) {
+            terms if terms.is_empty() => Ok(Vec::new()),
+            terms => index.named(&terms).map(|answer| answer.known),
+        });
+        let named = named.await.unwrap_or_else(|error| {
             tracing::warn!(%error, "nothing is suggested for an entry");
             Vec::new()
         });
@@ -242,7 +237,7 @@ fn terms(text: &str) -> Vec<String> {
 }
 
 /// YAML as JSON; a key that is no text is left out with what it names.
-fn json(value: &serde_yaml::Value) -> Value {
+pub(super) fn json(value: &serde_yaml::Value) -> Value {
     use serde_yaml::Value as Yaml;
     match value {
         Yaml::Null => Value::Null,

@@ -37,7 +37,7 @@ struct SearchQuery {
     folder: Option<String>,
     /// Changed since this day or time.
     since: Option<String>,
-    /// At most so many; 200 where it is not said, 1000 of everything.
+    /// At most so many; 1000 where it is not said.
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
     /// Skip so many better ones.

@@ -1,10 +1,12 @@
 //! Entries: made, listed, shown. Those that a person wrote by hand are read as they are; of one
 //! that cannot be read the list says so.
 
+use crate::domain::brain::json;
 use crate::domain::{Domain, DomainError};
 use crate::vault::daily::entries::{self, Found, PLACE};
-use crate::vault::{Folder, Front};
+use crate::vault::{Folder, Front, bounded};
 use serde_json::{Map, Value};
+use std::path::Path;
 use wire::Timestamp;
 use wire::daily::{BrainSuggestion, Entry, EntryInfo, EntryList, EntryMade, NewEntry};
 
@@ -21,11 +23,13 @@ impl Domain {
         if let Some(name) = metadata.keys().find(|name| OWN.contains(&name.as_str())) {
             return Err(DomainError::Bad(format!("metadata cannot have the field `{name}`")));
         }
-        let suggestions = self.suggestions(&new.content).await;
+        // Before anything goes through it: what could not be kept need not be looked at.
+        bounded(Path::new(PLACE), new.content.as_bytes())?;
+        let suggestions = self.suggestions(new.content.clone()).await;
         let at = Timestamp::now();
         let entry = Making { at, content: new.content, metadata, suggestions: suggestions.clone() };
-        entry.check()?;
         let made = move |vault: &Folder| {
+            entry.check()?;
             let made = entries::create(vault, &minute(at), |id| entry.text(id));
             Ok::<_, DomainError>(made?)
         };
@@ -66,8 +70,7 @@ impl Domain {
                 let (front, created_at, brain_links) = read(&id, &found);
                 let metadata = front.fields.into_iter().filter_map(|(name, value)| {
                     let name = crate::vault::front::plain(&name)?;
-                    let value = serde_json::to_value(value).ok()?;
-                    (!OWN.contains(&name.as_str())).then_some((name, value))
+                    (!OWN.contains(&name.as_str())).then(|| (name, json(&value)))
                 });
                 let metadata = metadata.collect();
                 Entry { id, created_at, content: front.body, metadata, brain_links }
@@ -118,8 +121,10 @@ fn read(id: &str, found: &Found) -> (Front, String, Vec<Value>) {
     let front = Front::read_forgiving(&found.text);
     let said = front.text("created_at").filter(|at| Timestamp::parse(at).is_some());
     let named = || entries::time_of(id).unwrap_or(found.modified).to_string();
-    let links = front.field("brain_links").and_then(|links| serde_json::to_value(links).ok());
-    let links = links.and_then(|links| links.as_array().cloned()).unwrap_or_default();
+    let links = match front.field("brain_links").map(json) {
+        Some(Value::Array(links)) => links,
+        _ => Vec::new(),
+    };
     (front, said.unwrap_or_else(named), links)
 }
 
