@@ -12,6 +12,10 @@ use std::path::Path;
 /// Where they are.
 const PLACE: &str = "Daily/.agents";
 
+/// Characters of what it says of itself; the rest is not shown.
+const NAME_CHARS_MAX: usize = 200;
+const DESCRIPTION_CHARS_MAX: usize = 4000;
+
 /// What an agent is told where its file says nothing.
 const TOLD: [&str; 3] = ["read_journal", "read_chat_log", "read_recent_journals"];
 
@@ -79,8 +83,9 @@ fn of_text(name: Name, text: &str) -> Definition {
         None => None,
     };
     Definition {
-        display_name: text("displayName").unwrap_or_else(|| title(name.as_str())),
-        description: text("description").unwrap_or_default(),
+        display_name: text("displayName")
+            .map_or_else(|| title(name.as_str()), |text| cut(text, NAME_CHARS_MAX)),
+        description: cut(text("description").unwrap_or_default(), DESCRIPTION_CHARS_MAX),
         enabled,
         time,
         output: Output::parse(output.filter(|path| !path.is_empty()).as_deref(), &name),
@@ -91,6 +96,13 @@ fn of_text(name: Name, text: &str) -> Definition {
         prompt: front.body,
         name,
         problems,
+    }
+}
+
+fn cut(text: String, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
     }
 }
 
@@ -210,6 +222,14 @@ mod tests {
             assert_eq!(found.enabled, enabled, "{written}");
         }
         assert!(!read("---\nschedule: false\n---\n").enabled);
+    }
+
+    #[test]
+    fn what_it_says_of_itself_is_bounded() {
+        let long = "ä".repeat(9000);
+        let found = read(&format!("---\ndisplayName: {long}\ndescription: {long}\n---\nx"));
+        assert_eq!(found.display_name.chars().count(), NAME_CHARS_MAX + 1);
+        assert_eq!(found.description.chars().count(), DESCRIPTION_CHARS_MAX + 1);
     }
 
     #[test]
