@@ -90,6 +90,14 @@ pub(crate) fn fields(yaml: &str) -> Result<Mapping, yaml::Bad> {
     }
 }
 
+/// Any YAML of a stranger: of bounded size, whatever its aliases stand for.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn value(yaml: &str) -> Result<Value, String> {
+    yaml::read(yaml).map_err(|bad| bad.said)
+}
+
 /// As [`Front::field`], of any mapping.
 #[must_use]
 pub fn field<'m>(fields: &'m Mapping, name: &str) -> Option<&'m Value> {

@@ -75,6 +75,9 @@ impl Watch {
             Ok(()) => return true,
             // Whoever lists it next sees that it is gone.
             Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
+            // Nor is there anything to be heard of one that is closed; what is above it tells
+            // when it is opened.
+            Err(error) if is_closed(&error) && path != self.vault => {}
             Err(error) => self.blind(&error),
         }
         false
@@ -96,6 +99,11 @@ impl Watch {
     pub(crate) fn is_blind(&self) -> bool {
         self.is_blind
     }
+}
+
+fn is_closed(error: &notify::Error) -> bool {
+    let closed = std::io::ErrorKind::PermissionDenied;
+    matches!(&error.kind, ErrorKind::Io(source) if source.kind() == closed)
 }
 
 /// Whether each folder has to be watched by itself.

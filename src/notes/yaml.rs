@@ -10,6 +10,9 @@ use std::fmt;
 /// Values in a document and bytes of its texts, what aliases stand for counted each time.
 const VALUES_MAX: usize = 20_000;
 const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Brackets that are open at once. The parser looks through all of them at every sign, and would
+/// read a hundred kilobytes of them for minutes, only to refuse them for their depth.
+const OPEN_MAX: usize = 128;
 
 /// What is wrong with a document.
 #[derive(Debug)]
@@ -22,10 +25,29 @@ pub(crate) struct Bad {
 
 /// Reads one document.
 pub(crate) fn read(text: &str) -> Result<Value, Bad> {
+    if let Some(line) = too_deep(text) {
+        return Err(Bad { line: Some(line), said: "its brackets are nested too deep".into() });
+    }
     let room = Room { values: Cell::new(VALUES_MAX), bytes: Cell::new(TEXT_BYTES_MAX) };
     Bounded(&room).deserialize(Deserializer::from_str(text)).map_err(|error| {
         let line = error.location().map(|location| location.line());
         Bad { line, said: error.to_string() }
+    })
+}
+
+/// The line in which too many brackets are open, whether or not they are within quotes.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    text.lines().zip(1..).find_map(|(line, number)| {
+        let is_over = line.bytes().any(|byte| {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            open > OPEN_MAX
+        });
+        is_over.then_some(number)
     })
 }
 
@@ -148,6 +170,10 @@ mod tests {
     fn depth_is_bounded_and_the_line_is_told() {
         assert!(read(&"[".repeat(100_000)).is_err());
         assert!(read(&format!("{}{}", "[".repeat(5000), "]".repeat(5000))).is_err());
+        assert!(read(&"{a: ".repeat(100_000)).is_err());
+        let lines = "k: [\n".repeat(OPEN_MAX + 1);
+        assert_eq!(read(&lines).expect_err("too deep").line, Some(OPEN_MAX + 1));
+        assert!(read(&"a: [1, {b: 2}]\n? c\n: d\n".replace("a", "e")).is_ok());
         assert!(read(&"- ".repeat(5000)).is_err());
         assert_eq!(read("a: 1\nb: c: d\n").expect_err("no YAML").line, Some(2));
         assert!(read("a: 1\na: 2\n").is_err());

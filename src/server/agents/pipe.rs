@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde_json::Value;
 use serve::Feed;
 use serve::client::AskError;
 use tokio::time::Instant;
@@ -119,7 +120,28 @@ impl Agents {
         session: &str,
         request: &TurnRequest,
     ) -> Result<TurnAccepted, AskError> {
-        self.ask(session, Method::POST, "/turns", request).await
+        let mut told =
+            serde_json::to_value(request).map_err(|error| AskError::Unclear(error.to_string()))?;
+        fill_nuls(&mut told);
+        self.ask(session, Method::POST, "/turns", &told).await
+    }
+}
+
+/// A NUL in a note, or in the name of a skill, is no reason to take no turn in the whole vault:
+/// no program takes one, so the sign for what is no character stands in its place.
+fn fill_nuls(value: &mut Value) {
+    let filled = |text: &str| text.replace('\0', "\u{fffd}");
+    match value {
+        Value::String(text) if text.contains('\0') => *text = filled(text),
+        Value::Array(items) => items.iter_mut().for_each(fill_nuls),
+        Value::Object(fields) => {
+            if fields.keys().any(|name| name.contains('\0')) {
+                let all = std::mem::take(fields).into_iter();
+                *fields = all.map(|(name, value)| (filled(&name), value)).collect();
+            }
+            fields.values_mut().for_each(fill_nuls);
+        }
+        _ => {}
     }
 }
 

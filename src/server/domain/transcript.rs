@@ -8,7 +8,7 @@ use crate::agents;
 use imports::limits::LINE_BYTES_MAX;
 use imports::{lines, session};
 use serde_json::{Map, Value, json};
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use wire::Trust;
@@ -35,10 +35,17 @@ pub(crate) struct Places {
 
 impl Places {
     fn find(&self) -> Option<PathBuf> {
-        let listed = |dir: &PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten();
-        let homes = self.sandboxes.iter().flat_map(listed);
-        let theirs = homes.map(|home| home.path().join(".claude/projects"));
         // A link is passed over: what ran in a container could have made it.
+        let folder = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let listed =
+            |dir: &PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().filter(folder);
+        let homes = self.sandboxes.iter().flat_map(listed);
+        let inside = |home: DirEntry| {
+            let projects = home.path().join(".claude/projects");
+            let real = projects.canonicalize().ok()?;
+            real.starts_with(home.path().canonicalize().ok()?).then_some(projects)
+        };
+        let theirs = homes.filter_map(inside);
         let plain = |file: &PathBuf| file.symlink_metadata().is_ok_and(|found| found.is_file());
         let roots = self.roots.iter().cloned().chain(theirs);
         roots.flat_map(|root| listed(&root)).map(|dir| dir.path().join(&self.file)).find(plain)

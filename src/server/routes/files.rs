@@ -2,14 +2,12 @@
 
 use crate::app::App;
 use crate::domain::files::{FilesError, OpenFile};
-use crate::vault::FileError;
 use crate::vault::files::ReachError;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serve::table::{get, put};
 use serve::{Access, Condition, Cx, Fault, Json, Query, Route, Sent, Tagged, call};
-use std::io::ErrorKind;
 use wire::files::{FileText, FileWritten, Listing, NewFile};
 
 pub(super) fn rows() -> Vec<Route<App>> {
@@ -86,25 +84,7 @@ impl From<ReachError> for Fault {
             | ReachError::NotFile
             | ReachError::TooMany(_)
             | ReachError::NotText => Fault::bad(said),
-            ReachError::File(FileError::Io { path, source }) => {
-                of_disk(FileError::Io { path, source })
-            }
             ReachError::File(error) => error.into(),
         }
-    }
-}
-
-/// What the disk refuses is told: the file's owner can do something about it.
-fn of_disk(error: FileError) -> Fault {
-    let FileError::Io { source, .. } = &error else { return error.into() };
-    match source.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Fault::forbidden("Permission denied").because(error)
-        }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            let said = "there is no space left for the file; free some and try again";
-            Fault::new(StatusCode::INSUFFICIENT_STORAGE, said).because(error)
-        }
-        _ => error.into(),
     }
 }

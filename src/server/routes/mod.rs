@@ -37,6 +37,7 @@ use crate::vault::unpack::ArchiveError;
 use http::StatusCode;
 use serve::client::AskError;
 use serve::{Fault, Table};
+use std::io::ErrorKind;
 
 /// The route table.
 pub fn table() -> Table<App> {
@@ -101,12 +102,27 @@ impl From<FileError> for Fault {
         let said = error.to_string();
         match error {
             FileError::Taken(_) => Fault::new(StatusCode::CONFLICT, said),
-            FileError::Io { .. } => Fault::bug(error),
+            FileError::Io { .. } => of_disk(error),
             FileError::TooLong(_)
             | FileError::TooMany
             | FileError::NotText(_)
             | FileError::Link(_) => Fault::bad(said),
         }
+    }
+}
+
+/// What the disk refuses is told: the file's owner can do something about it.
+fn of_disk(error: FileError) -> Fault {
+    let FileError::Io { source, .. } = &error else { return Fault::bug(error) };
+    match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Fault::forbidden("Permission denied").because(error)
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let said = "there is no space left for the file; free some and try again";
+            Fault::new(StatusCode::INSUFFICIENT_STORAGE, said).because(error)
+        }
+        _ => Fault::bug(error),
     }
 }
 

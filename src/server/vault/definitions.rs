@@ -2,7 +2,7 @@
 //! files in `.parachute/agents/`. What cannot be read as one is passed over with a word in the
 //! log; nothing of it is acted on here.
 
-use super::front::{field, plain, texts};
+use super::front::{self, field, plain, texts};
 use super::skills::is_markdown;
 use super::{FileError, Folder, Front};
 use crate::limits::{AGENT_PATH_BYTES_MAX, DEFINITIONS_MAX};
@@ -184,7 +184,7 @@ fn prompted(file: &str, text: &str) -> Result<Front, String> {
     } else {
         let value = match file.to_ascii_lowercase().ends_with("json") {
             true => serde_json::from_str(text).map_err(|e| said(&e))?,
-            false => serde_yaml::from_str(text).map_err(|e| said(&e))?,
+            false => front::value(text)?,
         };
         let Value::Mapping(fields) = value else { return Err("it has no fields".into()) };
         let body = field(&fields, "prompt").and_then(plain).unwrap_or_default();

@@ -2,7 +2,7 @@
 //! read leniently, keeps the keys that nobody knows here, and what restricts is never taken for
 //! its opposite because it could not be understood.
 
-use super::{FileError, Folder, Slug};
+use super::{FileError, Folder, Slug, front};
 use serde_yaml::{Mapping, Value};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,11 +68,11 @@ pub(crate) fn find(vault: &Folder, slug: &Slug) -> Result<Option<Stored>, Worksp
         Ok(None) => return Ok(None),
         Err(error) => return Err(unreadable(error.to_string())),
     };
-    let fields = match serde_yaml::from_str::<Value>(&text) {
+    let fields = match front::value(&text) {
         Ok(Value::Mapping(fields)) => fields,
         Ok(Value::Null) => Mapping::new(),
         Ok(_) => return Err(unreadable("it is no list of names and values".into())),
-        Err(error) => return Err(unreadable(error.to_string())),
+        Err(said) => return Err(unreadable(said)),
     };
     Ok(Some(Stored { slug: slug.clone(), fields }))
 }
