@@ -207,7 +207,12 @@ impl Folder {
         let mut entries = Vec::new();
         for entry in self.dir.read_dir(path).map_err(FileError::of(path))? {
             let entry = entry.map_err(FileError::of(path))?;
-            let found = entry.metadata().map_err(FileError::of(path))?;
+            let found = match entry.metadata() {
+                Ok(found) => found,
+                // It went while we looked.
+                Err(error) if absent(&error) => continue,
+                Err(error) => return Err(FileError::of(path)(error)),
+            };
             entries.push(Entry {
                 name: entry.file_name(),
                 is_folder: found.is_dir(),
@@ -232,7 +237,7 @@ impl Folder {
 
     /// The text of a file. None where there is no file.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<String>, FileError> {
-        match self.opened(path, OFlags::empty())? {
+        match self.plain(path, OFlags::empty())? {
             Some(file) => text_of(file, path),
             None => Ok(None),
         }
@@ -245,7 +250,7 @@ impl Folder {
         path: &Path,
         max: u64,
     ) -> Result<Option<(Vec<u8>, bool)>, FileError> {
-        let Some(file) = self.opened(path, OFlags::empty())? else { return Ok(None) };
+        let Some(file) = self.plain(path, OFlags::empty())? else { return Ok(None) };
         let found = file.metadata().map_err(FileError::of(path))?;
         let may_run = found.permissions().mode() & 0o100 != 0;
         Ok(bytes_of(file, path, max)?.map(|bytes| (bytes, may_run)))
@@ -262,7 +267,7 @@ impl Folder {
             within = Some(Folder { dir: Dir::from_std_file(opened.into_std()) });
         }
         let name = Path::new(path.file_name().unwrap_or_default());
-        match within.as_ref().unwrap_or(self).opened(name, OFlags::NOFOLLOW)? {
+        match within.as_ref().unwrap_or(self).plain(name, OFlags::NOFOLLOW)? {
             Some(file) => text_of(file, path),
             None => Ok(None),
         }
@@ -271,6 +276,19 @@ impl Folder {
     /// The folder itself, for what else is needed.
     pub(crate) fn dir(&self) -> &Dir {
         &self.dir
+    }
+
+    /// The same as [`opened`](Folder::opened) for what is to be a file: a socket cannot be opened,
+    /// nor a device without a driver, and neither is one.
+    fn plain(&self, path: &Path, flags: OFlags) -> Result<Option<File>, FileError> {
+        match self.opened(path, flags) {
+            Err(FileError::Io { source, .. })
+                if Errno::from_io_error(&source) == Some(Errno::NXIO) =>
+            {
+                Ok(None)
+            }
+            opened => opened,
+        }
     }
 
     fn opened(&self, path: &Path, flags: OFlags) -> Result<Option<File>, FileError> {
