@@ -45,7 +45,9 @@ impl From<ApprovalsError> for DomainError {
 
 impl Domain {
     pub(crate) async fn modules(&self) -> ModuleList {
-        let looked = self.in_vault(|vault| Ok::<_, DomainError>(judged(vault)?)).await;
+        // One at a time: everything in them is counted.
+        let _one = self.module_turn.lock().await;
+        let looked = self.in_vault(|vault| Ok::<_, DomainError>(judged(vault, None)?)).await;
         let mut modules: Vec<Module> = OWN.map(own).into();
         let error = match looked {
             Ok((judged, error)) => {
@@ -70,7 +72,7 @@ impl Domain {
 fn approve(vault: &Folder, name: &str) -> Result<String, DomainError> {
     let missing = || DomainError::Missing(format!("Module '{name}' is not pending approval"));
     let approvals = Approvals::read(vault)?;
-    let all = judged(vault)?.0;
+    let all = judged(vault, None)?.0;
     // By its name, else by its folder's, as the predecessor's command line did.
     let one = all.iter().find(|one| one.is_called(name));
     let one = one.or_else(|| all.iter().find(|one| one.folder == name)).ok_or_else(missing)?;
@@ -97,7 +99,8 @@ const NOT_RUN: &str = "Its Python programs are not run by this server; its promp
 
 /// The prompt of an approved module of this name, and where it is.
 pub(in crate::domain) fn prompt(vault: &Folder, name: &str) -> Option<(String, String)> {
-    let all = judged(vault).map_err(|error| tracing::warn!(%error, "modules cannot be read"));
+    let all =
+        judged(vault, Some(name)).map_err(|error| tracing::warn!(%error, "modules cannot be read"));
     let one = all.ok()?.0.into_iter().find(|one| one.is_called(name))?;
     let known = one.module.ok().filter(|known| known.standing == Some(Standing::Approved))?;
     // As it was when it was judged: what stands there by now may be another.
@@ -107,15 +110,15 @@ pub(in crate::domain) fn prompt(vault: &Folder, name: &str) -> Option<(String, S
     (!text.is_empty()).then(|| (path.display().to_string(), text))
 }
 
-/// The vault's modules, but for those that the server has itself; and what is wrong with what
-/// was approved, which is then nothing.
-fn judged(vault: &Folder) -> Result<(Vec<Judged>, Option<String>), FileError> {
+/// The vault's modules, or those of one name, but for those that the server has itself; and what
+/// is wrong with what was approved, which is then nothing.
+fn judged(vault: &Folder, only: Option<&str>) -> Result<(Vec<Judged>, Option<String>), FileError> {
     let (approvals, error) = match Approvals::read(vault) {
         Ok(approvals) => (Some(approvals), None),
         Err(error) => (None, Some(error.to_string())),
     };
     let mut judged: Vec<Judged> = Vec::new();
-    for Found { folder, module } in found::all(vault)? {
+    for Found { folder, module } in found::all(vault, only)? {
         if module.as_ref().is_ok_and(|module| OWN.iter().any(|own| own.0 == module.name)) {
             tracing::debug!(folder, "the server has this module itself");
             continue;

@@ -29,8 +29,8 @@ pub(crate) struct Module {
     pub(crate) tree: Tree,
 }
 
-/// All folders of modules, in their order.
-pub(crate) fn all(vault: &Folder) -> Result<Vec<Found>, FileError> {
+/// All folders of modules, in their order; or those of one name, and nothing of others is counted.
+pub(crate) fn all(vault: &Folder, only: Option<&str>) -> Result<Vec<Found>, FileError> {
     let Some(place) = vault.folder(Path::new(PLACE))? else { return Ok(Vec::new()) };
     let (mut names, mut left_out) = (Vec::new(), false);
     for entry in place.dir().entries().map_err(FileError::of(Path::new(PLACE)))? {
@@ -53,7 +53,7 @@ pub(crate) fn all(vault: &Folder) -> Result<Vec<Found>, FileError> {
             _ if is_nobodys(&name.to_string_lossy()) => return None,
             (None, _) => Err(format!("its folder cannot be called so: {}", Name::RULE)),
             (Some(_), false) => Err("it is a link, and links to modules are not followed".into()),
-            (Some(folder), true) => read(vault, folder, &mut room),
+            (Some(folder), true) => read(vault, folder, only, &mut room)?,
         };
         let shown = name.to_string_lossy().chars().filter(|c| !c.is_control()).take(80).collect();
         Some(Found { folder: shown, module })
@@ -71,7 +71,22 @@ pub(crate) fn prompt(folder: &str) -> PathBuf {
     Path::new(PLACE).join(folder).join(PROMPT)
 }
 
-fn read(vault: &Folder, folder: &str, room: &mut u64) -> Result<Module, String> {
+/// None: it is not the one that is meant.
+fn read(
+    vault: &Folder,
+    folder: &str,
+    only: Option<&str>,
+    room: &mut u64,
+) -> Option<Result<Module, String>> {
+    match manifest(vault, folder) {
+        Ok((name, _)) if only.is_some_and(|only| only != name) => None,
+        Ok((name, manifest)) => Some(module(vault, folder, name, &manifest, room)),
+        Err(said) => Some(Err(said)),
+    }
+}
+
+/// What a module says of itself, and its name.
+fn manifest(vault: &Folder, folder: &str) -> Result<(String, Front), String> {
     let at = Path::new(PLACE).join(folder);
     let manifest = vault.bytes(&at.join(MANIFEST), MANIFEST_BYTES_MAX);
     let manifest = match manifest {
@@ -84,21 +99,31 @@ fn read(vault: &Folder, folder: &str, room: &mut u64) -> Result<Module, String> 
     };
     let manifest = String::from_utf8(manifest).map_err(|_| "its manifest is not UTF-8 text")?;
     let manifest = fields(&manifest)?;
-    let text = |name: &str| manifest.text(name);
     let name = match manifest.fields.get("name") {
         None => folder.to_owned(),
-        Some(_) => text("name").unwrap_or_default(),
+        Some(_) => manifest.text("name").unwrap_or_default(),
     };
     if Name::parse(&name).is_none() {
         return Err(format!("its manifest gives it no name that it can have: {}", Name::RULE));
     }
+    Ok((name, manifest))
+}
+
+fn module(
+    vault: &Folder,
+    folder: &str,
+    name: String,
+    manifest: &Front,
+    room: &mut u64,
+) -> Result<Module, String> {
+    let text = |name: &str| manifest.text(name);
     Ok(Module {
         name,
         version: text("version").unwrap_or_default(),
         description: text("description").unwrap_or_default(),
         trust_level: text("trust_level").unwrap_or_else(|| "trusted".into()),
         provides: manifest.list("provides"),
-        tree: tree::count(vault, &at, room)?,
+        tree: tree::count(vault, &Path::new(PLACE).join(folder), room)?,
     })
 }
 
@@ -108,4 +133,26 @@ fn fields(manifest: &str) -> Result<Front, String> {
     let manifest = manifest.strip_prefix("---\n").unwrap_or(manifest);
     let front = Front::read(&format!("---\n{manifest}\n---\n"));
     front.map_err(|said| said.replace("the front matter", "its manifest is no YAML"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_one_module_no_other_is_counted() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (folder, name) in [("a", "one"), ("b", "two"), ("c", "one")] {
+            let at = dir.path().join(PLACE).join(folder);
+            std::fs::create_dir_all(&at).expect("made");
+            std::fs::write(at.join(MANIFEST), format!("name: {name}\n")).expect("written");
+        }
+        let vault = Folder::open(dir.path()).expect("read").expect("a vault");
+        let folders = |only| -> Vec<String> {
+            all(&vault, only).expect("read").into_iter().map(|found| found.folder).collect()
+        };
+        assert_eq!(folders(None), ["a", "b", "c"]);
+        assert_eq!(folders(Some("one")), ["a", "c"]);
+        assert_eq!(folders(Some("three")), [""; 0]);
+    }
 }
