@@ -155,7 +155,8 @@ impl Follower {
             Err(error) => tracing::warn!(%error, "the rules of what is ignored stay as they were"),
         }
         let mut walk = self.walk(&vault);
-        // These are asked for most. It is only for that order: what is wrong with them stops nobody.
+        // These are asked for most. It is only for that order, so that what is wrong with them
+        // stops nobody.
         let entities = walk.vault.kind(ENTITIES).unwrap_or_else(|error| {
             tracing::warn!(%error, "{ENTITIES} cannot be looked at before the others");
             None
