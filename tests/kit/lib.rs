@@ -24,7 +24,7 @@ pub use mcp::{RealMcp, ScriptedMcp, real_mcp};
 pub use raw::Raw;
 pub use server::Server;
 pub use supervisor::Supervisor;
-pub use wait::{eventually, rss_kib};
+pub use wait::{eventually, rss_kib, rss_most_kib};
 
 use std::path::PathBuf;
 

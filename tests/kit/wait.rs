@@ -19,7 +19,16 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 
 /// Resident memory of a process, in KiB; None if it is gone.
 pub fn rss_kib(pid: u32) -> Option<u64> {
+    field_kib(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process ever had, in KiB; None if it is gone.
+pub fn rss_most_kib(pid: u32) -> Option<u64> {
+    field_kib(pid, "VmHWM:")
+}
+
+fn field_kib(pid: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }

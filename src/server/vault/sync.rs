@@ -5,8 +5,10 @@
 use super::files::{self, Act, Found, ReachError, Stamp, judge, now_ns, ours};
 use super::{FileError, Folder, absent, is_unfinished};
 use crate::limits::{
-    FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILES_MAX, SYNC_REST_NS, UNFINISHED_SECONDS_MAX,
+    FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILE_BYTES_MAX, SYNC_FILES_MAX, SYNC_REST_NS,
+    UNFINISHED_SECONDS_MAX,
 };
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// The one hidden folder that is synchronised: it holds daily agents.
@@ -74,12 +76,17 @@ impl Visit<'_> {
     }
 }
 
-/// Reads a file of a folder. None: there is none.
+/// Reads a file of a folder. None: there is none. One that can go to no device is not read.
 pub(crate) fn hashed(folder: &Folder, name: &Path) -> Result<Option<Hashed>, ReachError> {
     for last in 1..=TRIES {
         let Some(found) = Found::open(folder, name)? else { return Ok(None) };
         let began = now_ns();
-        let hash = files::hash_of(&found.file).map_err(FileError::of(name))?;
+        if found.stamp.size > SYNC_FILE_BYTES_MAX {
+            return Err(ReachError::TooLong);
+        }
+        // It may grow meanwhile.
+        let bounded = (&found.file).take(SYNC_FILE_BYTES_MAX);
+        let hash = files::hash_of(bounded).map_err(FileError::of(name))?;
         let after = folder.dir().symlink_metadata(name).ok().map(|found| Stamp::of(&found));
         let stamp = found.stamp;
         let same = after == Some(stamp);

@@ -4,7 +4,7 @@
 
 use super::super::{FileError, Folder, Front, Name};
 use super::tree::{self, MANIFEST, PROMPT, Tree};
-use crate::limits::{MANIFEST_BYTES_MAX, MODULES_BYTES_MAX, MODULES_MAX};
+use crate::limits::{FOLDER_ENTRIES_MAX, MANIFEST_BYTES_MAX, MODULES_BYTES_MAX, MODULES_MAX};
 use std::path::{Path, PathBuf};
 
 /// Where they are.
@@ -32,18 +32,22 @@ pub(crate) struct Module {
 /// All folders of modules, in their order; or those of one name, and nothing of others is counted.
 pub(crate) fn all(vault: &Folder, only: Option<&str>) -> Result<Vec<Found>, FileError> {
     let Some(place) = vault.folder(Path::new(PLACE))? else { return Ok(Vec::new()) };
-    let (mut names, mut left_out) = (Vec::new(), false);
+    let mut names = Vec::new();
     for entry in place.dir().entries().map_err(FileError::of(Path::new(PLACE)))? {
         let entry = entry.map_err(FileError::of(Path::new(PLACE)))?;
         let kind = entry.file_type().map_err(FileError::of(Path::new(PLACE)))?;
-        if !kind.is_file() && names.len() < MODULES_MAX {
+        if names.len() >= FOLDER_ENTRIES_MAX {
+            return Err(FileError::TooMany);
+        }
+        if !kind.is_file() {
             names.push((entry.file_name(), kind.is_dir()));
-        } else {
-            left_out |= !kind.is_file();
         }
     }
-    if left_out {
+    // However many links there are, they keep no module out.
+    names.sort_by(|(one, is_folder), (other, is_too)| (is_too, one).cmp(&(is_folder, other)));
+    if names.len() > MODULES_MAX {
         tracing::warn!(max = MODULES_MAX, "there are more modules than are looked at");
+        names.truncate(MODULES_MAX);
     }
     names.sort();
     let mut room = MODULES_BYTES_MAX;
