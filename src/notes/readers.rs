@@ -93,7 +93,10 @@ impl Lent<'_> {
                 sql
             }
         };
-        let done = work(&sql)?;
+        // What is asked in several steps is asked of one and the same state.
+        let state = sql.unchecked_transaction()?;
+        let done = work(&state)?;
+        state.finish()?;
         // One that failed is not used again.
         self.sql = Some(sql);
         Ok(done)
