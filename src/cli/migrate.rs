@@ -22,6 +22,9 @@ use wire::survey::{Fate, Survey, SurveyedDatabase};
 /// The server's words for what we want of it.
 const LOOK: &str = "--look";
 const TAKE_OVER: &str = "--take-over";
+/// Where the old daemon's files are kept, in the vault: a folder of their own, as there may be no
+/// copy of anything else.
+const OLD_UNITS: &str = ".parachute/old-units";
 /// Settings of a person, and where things of ours are.
 const OURS: [&str; 5] = ["PARACHUTE_*", "VAULT_PATH", "DB_PATH", "PORT", "STATE_DIRECTORY"];
 
@@ -49,14 +52,10 @@ pub(crate) async fn run(common: &Common, args: &MigrateArgs) -> Result<u8, Fail>
     }
     let survey = ask(&vault, TAKE_OVER).await?;
     let mut said = Vec::new();
+    let units = old.put_away(&Path::new(&survey.vault).join(OLD_UNITS)).await?;
+    said.extend(units.into_iter().map(|unit| format!("{unit} is out of use, and in {OLD_UNITS}")));
     if let Some(copy) = &survey.copy {
-        let units = old.put_away(&Path::new(copy).join("units")).await?;
-        said.extend(units.into_iter().map(|unit| format!("{unit} is out of use, and in the copy")));
         said.push(format!("as it was before: {copy}"));
-    } else if !old.is_none() {
-        let beside = Path::new(&survey.vault).join(".parachute/before-v16/units");
-        let units = old.put_away(&beside).await?;
-        said.extend(units.into_iter().map(|unit| format!("{unit} is in {}", beside.display())));
     }
     let before = survey.database.as_ref().map(|database| format!("{}.before-v16", database.path));
     // One that was never old has none.

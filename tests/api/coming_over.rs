@@ -201,7 +201,7 @@ fn migrating_takes_the_vault_over_and_the_old_daemon_out_of_use() {
     for words in ["brought from version 15 to 16", "before-v16", "can go back", "not run"] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    let moved = home.vault().join(COPY).join("units/parachute.service");
+    let moved = home.vault().join(".parachute/old-units/parachute.service");
     assert_eq!(fs::read_to_string(moved).expect("moved"), OLD_UNIT);
     assert!(!units.join("parachute.service").exists() && link.symlink_metadata().is_err());
     assert!(ours.exists());

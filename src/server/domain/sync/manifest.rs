@@ -268,6 +268,24 @@ mod tests {
         ManifestAsk { root, pattern, include_binary: false, date: None, quick: false }
     }
 
+    /// A look at everything, where these were known before.
+    fn look(known: &[&str]) -> Look {
+        let known = known.iter().map(|name| KnownFile {
+            path: format!("/v/{name}"),
+            version: 7,
+            hash: "of before".into(),
+            mark: None,
+            deleted_at: None,
+        });
+        Look {
+            root: Root { real: "".into(), key: "/v".into() },
+            wanted: Wanted::of(&ask("*")).expect("a pattern"),
+            ignored: Ignored::none(),
+            known: known.collect(),
+            quick: false,
+        }
+    }
+
     #[test]
     fn trap_t_82_a_pattern_that_is_none_is_refused_in_words() {
         for pattern in ["", "/", "/etc/*", "../*", "a/../b", "{a", "[", "!*.md", &"x".repeat(300)] {
@@ -310,20 +328,7 @@ mod tests {
         for name in ["b.md", "c.md"] {
             set_permissions(top.path().join(name), Permissions::from_mode(0o000)).expect("set");
         }
-        let known = KnownFile {
-            path: "/v/c.md".into(),
-            version: 7,
-            hash: "of before".into(),
-            mark: None,
-            deleted_at: None,
-        };
-        let look = Look {
-            root: Root { real: "".into(), key: "/v".into() },
-            wanted: Wanted::of(&ask("*")).expect("a pattern"),
-            ignored: Ignored::none(),
-            known: vec![known],
-            quick: false,
-        };
+        let look = look(&["c.md"]);
         let vault = Folder::open(top.path()).expect("opened").expect("there");
         // Root reads everything; its thread gives that up.
         let looked = std::thread::spawn(move || {
@@ -350,20 +355,7 @@ mod tests {
         let odd = "a\u{7}.md";
         std::fs::write(top.path().join(odd), "x").expect("written");
         std::fs::write(top.path().join("b.md"), "x").expect("written");
-        let known = |name: &str| KnownFile {
-            path: format!("/v/{name}"),
-            version: 7,
-            hash: "x".into(),
-            mark: None,
-            deleted_at: None,
-        };
-        let look = Look {
-            root: Root { real: "".into(), key: "/v".into() },
-            wanted: Wanted::of(&ask("*")).expect("a pattern"),
-            ignored: Ignored::none(),
-            known: vec![known(odd), known("gone.md")],
-            quick: false,
-        };
+        let look = look(&[odd, "gone.md"]);
         let vault = Folder::open(top.path()).expect("opened").expect("there");
         let looked = look.go(&vault).expect("looked");
         let buried: Vec<&str> = looked
