@@ -78,7 +78,9 @@ pub struct DayUse {
     pub duration_ms: i64,
 }
 
-/// What turns came to, a session's or a day's. What was stopped or failed counts with what is known of it.
+/// What turns came to, a session's or a day's.
+///
+/// What was stopped or failed counts with what is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TurnSums {
