@@ -177,7 +177,11 @@ impl Session {
         let mut error = ErrorCode::AgentLost.error(message, Some(&self.place.session));
         error.message_count = Some(count);
         self.batch.push(&self.log, number, &ChatEvent::TypedError(Box::new(error)));
-        if let Err(error) = self.log.append(&mut self.batch) {
+        let written = self.log.append(&mut self.batch).or_else(|_| {
+            self.log.spend_reserve();
+            self.log.append(&mut self.batch)
+        });
+        if let Err(error) = written {
             tracing::error!(%error, "the end of a broken turn could not be written");
             self.batch = self.log.batch();
         }

@@ -70,7 +70,13 @@ pub(crate) struct Unfinished {
 struct Writer {
     file: File,
     marks: Vec<Mark>,
-    reserve: Option<PathBuf>,
+    reserve: Reserve,
+}
+
+/// Room on the disk for the words that end a turn, held as a file.
+struct Reserve {
+    path: PathBuf,
+    held: bool,
 }
 
 /// The log.
@@ -103,8 +109,9 @@ impl Log {
         }
         let scanned = scan(&file)?;
         file.set_len(scanned.end)?;
-        let reserve = dir.join("reserve");
-        let reserve = hold_reserve(&reserve).then_some(reserve);
+        // One that a killed agent left is spent where the end of its turn finds no room.
+        let mut reserve = Reserve { path: dir.join("reserve"), held: false };
+        reserve.held = reserve.path.metadata().is_ok_and(|held| held.len() == RESERVE_BYTES);
         let tail = Tail { end: scanned.end, last_id: scanned.last_id, at_rest: true };
         let log = Log {
             path,
@@ -159,13 +166,24 @@ impl Log {
         });
     }
 
+    /// Sees to it that a turn can end in words on a disk that fills up meanwhile. An error means
+    /// that there is no room for that, and that no turn should begin.
+    pub(crate) fn hold_reserve(&self) -> io::Result<()> {
+        let reserve = &mut self.writer().reserve;
+        if !reserve.held {
+            // Zeros that are written, not a hole: only they take their room.
+            reserve.held = true;
+            if let Err(error) = std::fs::write(&reserve.path, vec![0u8; RESERVE_BYTES as usize]) {
+                reserve.spend();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes room on a full disk for the words that end a turn.
     pub(crate) fn spend_reserve(&self) {
-        if let Some(path) = self.writer().reserve.take()
-            && let Err(error) = std::fs::remove_file(&path)
-        {
-            tracing::warn!(%error, "could not free the log's reserve");
-        }
+        self.writer().reserve.spend();
     }
 
     /// How far it goes, and to wait for more.
@@ -200,6 +218,17 @@ impl Log {
     }
 }
 
+impl Reserve {
+    fn spend(&mut self) {
+        if std::mem::take(&mut self.held)
+            && let Err(error) = std::fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "could not free the log's reserve");
+        }
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         self.spend_reserve();
@@ -231,15 +260,6 @@ impl Batch {
 fn now_millis() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or_default()
-}
-
-fn hold_reserve(path: &Path) -> bool {
-    let written = std::fs::write(path, vec![0u8; RESERVE_BYTES as usize]);
-    if let Err(error) = written {
-        tracing::warn!(%error, "no reserve for a full disk");
-        return false;
-    }
-    true
 }
 
 #[derive(Default)]

@@ -164,6 +164,7 @@ impl Session {
     /// Writes the turn's first events, then asks the CLI. An error means that the log took
     /// nothing and the turn did not begin.
     pub(crate) fn begin(&mut self, request: TurnRequest) -> std::io::Result<()> {
+        self.log.hold_reserve()?;
         self.message_count = self.message_count.max(request.message_count);
         let number = self.log.last_turn() + 1;
         for event in &request.preface {

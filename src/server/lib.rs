@@ -142,10 +142,12 @@ async fn run(read: Read) -> Result<(), StartError> {
     let agents = domain.agents.clone();
     let Listening { sockets, told, inherited, wide, own_socket } =
         doors::open(&settings, &dirs).map_err(StartError::Listen)?;
-    let doors = doors::serve(sockets).map_err(StartError::Listen)?;
     if let Some(address) = wide.filter(|_| keys.is_empty() && settings.api_key.is_none()) {
-        return Err(StartError::WideWithoutKey(address));
+        let error = StartError::WideWithoutKey(address);
+        doors::turn_away(&sockets, &format!("The server cannot start: {error}."));
+        return Err(error);
     }
+    let doors = doors::serve(sockets).map_err(StartError::Listen)?;
     for listener in &told {
         tracing::info!(listener, "listening");
     }

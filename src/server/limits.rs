@@ -5,6 +5,9 @@ use std::time::Duration;
 /// For an agent to say that it is ready; its last one may first have to leave, which a CLI that
 /// does not stop can draw out to 25 s.
 pub(crate) const AGENT_START: Duration = Duration::from_secs(40);
+/// For those to be told who wait where the server cannot start, and for one of them to ask.
+pub(crate) const TURN_AWAY: Duration = Duration::from_secs(2);
+pub(crate) const TURN_AWAY_READ: Duration = Duration::from_millis(200);
 /// For an agent to stop before it is killed, in seconds.
 pub(crate) const AGENT_STOP_SECONDS: u64 = 30;
 /// For an agent to say how it is, and to begin an answer.

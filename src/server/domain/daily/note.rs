@@ -44,8 +44,12 @@ impl Domain {
 
     /// All that were under way when the last server ended.
     pub(super) async fn notes(&self) -> Result<Vec<Note>, DomainError> {
-        self.in_notes(|folder| {
+        let path = self.agents.state().join(PLACE);
+        let read = move || {
             let mut notes = Vec::new();
+            let Some(folder) = Folder::open(&path)? else {
+                return Ok(notes);
+            };
             for file in folder.list()?.iter().filter(|file| file.name.ends_with(".json")) {
                 let text = folder.read(Path::new(&file.name))?.unwrap_or_default();
                 match serde_json::from_str::<Note>(&text) {
@@ -58,8 +62,8 @@ impl Domain {
                 }
             }
             Ok(notes)
-        })
-        .await
+        };
+        crate::domain::keys::blocking(read).await?
     }
 
     async fn in_notes<T: Send + 'static>(
