@@ -5,13 +5,13 @@
 use crate::answer::{Caller, Peer};
 use crate::check;
 use crate::fault::{Fault, Invalid, json_reply};
+use crate::flow::{Coming, late};
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::table::Params;
 use crate::{Body, Reply};
 pub use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use schemars::JsonSchema;
 use schemars::generate::SchemaGenerator;
@@ -24,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// What a handler knows besides its input.
@@ -260,7 +261,7 @@ where
 
 impl<T: Serialize + JsonSchema + Send + 'static> Give for Json<T> {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Some(("application/json", schemas.subschema_for::<T>().to_value()))
+        of_type::<T>("application/json", schemas)
     }
     fn reply(self) -> Reply {
         json_reply(StatusCode::OK, serde_json::to_vec(&self.0))
@@ -296,7 +297,7 @@ impl Write for Room {
 
 impl<T: JsonSchema> Give for RawJson<T> {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Json::<T>::describe_as(schemas)
+        of_type::<T>("application/json", schemas)
     }
     fn reply(self) -> Reply {
         let mut reply = Reply::new(Body::Full(self.0));
@@ -306,15 +307,16 @@ impl<T: JsonSchema> Give for RawJson<T> {
     }
 }
 
-impl<T: JsonSchema> Json<T> {
-    fn describe_as(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Some(("application/json", schemas.subschema_for::<T>().to_value()))
-    }
+fn of_type<T: JsonSchema>(
+    kind: &'static str,
+    schemas: &mut SchemaGenerator,
+) -> Option<(&'static str, Value)> {
+    Some((kind, schemas.subschema_for::<T>().to_value()))
 }
 
 impl Give for Live {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Some(("text/event-stream", schemas.subschema_for::<wire::ChatEvent>().to_value()))
+        of_type::<wire::ChatEvent>("text/event-stream", schemas)
     }
     fn reply(self) -> Reply {
         Live::reply(self)
@@ -341,7 +343,7 @@ fn stamped(mut reply: Reply, status: StatusCode, more: Vec<(HeaderName, HeaderVa
 
 impl<T: JsonSchema> Give for Events<T> {
     fn describe(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
-        Some(("text/event-stream", schemas.subschema_for::<T>().to_value()))
+        of_type::<T>("text/event-stream", schemas)
     }
     fn reply(self) -> Reply {
         self.0.reply()
@@ -429,53 +431,30 @@ fn into_typed<T: DeserializeOwned>(value: Value, part: &str) -> Result<T, Fault>
 }
 
 /// Reads a whole body within its bounds.
-pub(crate) async fn whole(mut body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
+pub(crate) async fn whole(body: Incoming, limits: &Limits) -> Result<Bytes, Fault> {
     let max = limits.body_bytes_max;
     let said = http_body::Body::size_hint(&body).lower();
-    let time = Duration::from_secs(limits.body_seconds_max);
+    let mut body = Coming::Body(body);
     if said > max as u64 {
-        discard(&mut body, limits, time).await;
+        body.discard(limits).await;
         return Err(too_large(max as u64));
     }
     let mut bytes = Vec::with_capacity(said as usize);
     let reading = async {
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| Fault::bad("the body broke off").because(e))?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            if bytes.len() + data.len() > max {
-                discard(&mut body, limits, time).await;
+        while let Some(piece) = body.next().await? {
+            if bytes.len() + piece.len() > max {
+                body.discard(limits).await;
                 return Err(too_large(max as u64));
             }
-            bytes.extend_from_slice(&data);
+            bytes.extend_from_slice(&piece);
         }
         Ok(Bytes::from(bytes))
     };
-    let late = || Fault::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive");
-    tokio::time::timeout(time, reading).await.map_err(|_| late())?
+    let time = Duration::from_secs(limits.body_seconds_max);
+    timeout(time, reading).await.map_err(|_| late())?
 }
 
 pub(crate) fn too_large(max: u64) -> Fault {
     let detail = format!("the body is larger than {} MiB", max / (1024 * 1024));
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-}
-
-/// Reads what is refused, so that a sender in the middle of sending sees the answer instead of
-/// a connection that was reset; within bounds.
-async fn discard(body: &mut Incoming, limits: &Limits, time: Duration) {
-    let mut left = limits.refused_body_bytes_max;
-    let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let Some(data) = frame.data_ref() else {
-                continue;
-            };
-            left = left.saturating_sub(data.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // Too slow or too much: the connection is closed after the answer in any case.
-    let _ = tokio::time::timeout(time, reading).await;
 }

@@ -35,7 +35,8 @@ pub struct Flow {
     begun: Instant,
 }
 
-enum Coming {
+/// What is read piece by piece.
+pub(crate) enum Coming {
     Body(Incoming),
     /// The form is kept: its other half reads the body.
     Field(Box<(Field<'static>, Multipart<'static>)>),
@@ -81,12 +82,19 @@ impl Flow {
         Ok(piece)
     }
 
+    /// Reads what is refused, so that its sender hears why.
+    pub async fn discard(&mut self) {
+        self.from.discard(&self.limits).await;
+    }
+}
+
+impl Coming {
     /// Reads what is refused, so that a sender in the middle of sending sees the answer instead
     /// of a connection that was reset; within bounds.
-    pub async fn discard(&mut self) {
-        let mut left = self.limits.refused_body_bytes_max;
+    pub(crate) async fn discard(&mut self, limits: &Limits) {
+        let mut left = limits.refused_body_bytes_max;
         let reading = async {
-            while let Ok(Some(piece)) = self.from.next().await {
+            while let Ok(Some(piece)) = self.next().await {
                 left = left.saturating_sub(piece.len());
                 if left == 0 {
                     break;
@@ -94,12 +102,10 @@ impl Flow {
             }
         };
         // Too slow or too much: the connection is closed after the answer in any case.
-        let _ = timeout(Duration::from_secs(self.limits.body_seconds_max), reading).await;
+        let _ = timeout(Duration::from_secs(limits.body_seconds_max), reading).await;
     }
-}
 
-impl Coming {
-    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         match self {
             Coming::Field(form) => form.0.chunk().await.map_err(upload::broken),
             Coming::Body(body) => loop {
@@ -164,7 +170,7 @@ impl Stream for Metered {
     }
 }
 
-fn late() -> Fault {
+pub(crate) fn late() -> Fault {
     Fault::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")
 }
 
