@@ -8,5 +8,6 @@
 
 mod file;
 pub mod keys;
+mod mapping;
 pub mod settings;
 pub mod token;

@@ -2,7 +2,6 @@
 //! after it. Only whole lines divide; `---` inside of a value does not. What the fields mean is
 //! their reader's business.
 
-use crate::yaml;
 use serde_yaml::{Mapping, Value};
 
 /// A file's fields and its text.

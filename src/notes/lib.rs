@@ -18,7 +18,6 @@ mod text;
 mod walk;
 mod warning;
 mod watch;
-mod yaml;
 
 pub use front::Front;
 pub use ignored::{Ignored, RULES_FILE};

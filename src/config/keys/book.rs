@@ -2,6 +2,7 @@
 //! `security.api_keys` are ours; the rest, unknown fields of a key included, is carried along,
 //! and text outside of `security:` stays as it was typed where that can be proven.
 
+use crate::mapping::mapping;
 use serde_yaml::{Mapping, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -135,13 +136,8 @@ impl Book {
 }
 
 fn parse(text: &str) -> Result<Mapping, String> {
-    // The parser counts a byte order mark as a column, and what follows as less indented.
-    match serde_yaml::from_str(text.trim_start_matches('\u{feff}')) {
-        Ok(Value::Mapping(whole)) => Ok(whole),
-        Ok(Value::Null) => Ok(Mapping::new()),
-        Ok(_) => Err("it has no lines of `key: value`".to_owned()),
-        Err(error) => Err(format!("it is not valid YAML: {error}")),
-    }
+    let found = mapping(text).map_err(|said| format!("it is not valid YAML: {said}"))?;
+    found.ok_or_else(|| "it has no lines of `key: value`".to_owned())
 }
 
 /// A key as the file has it; None if it could never fit.

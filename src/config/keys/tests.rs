@@ -187,10 +187,12 @@ fn a_file_that_is_not_understood_lets_nobody_in_and_is_left_alone() {
         "security:\n  api_keys:\n  - {id: k_1, key_hash: 'sha256:12'}\n",
         &format!("security:\n  api_keys:\n  - id: k_1\n    key_hash: md5:{hash}\n"),
         "\u{0}\u{1}",
+        &format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1000)),
+        &"[".repeat(100_000),
     ] {
         let (_folder, path) = file(text);
-        let error = Keys::load(&path).err().unwrap_or_else(|| panic!("{text:?}"));
-        assert!(matches!(error, KeysError::Broken { .. }), "{text:?}: {error}");
+        let error = Keys::load(&path).err().unwrap_or_else(|| panic!("{text:.40}"));
+        assert!(matches!(error, KeysError::Broken { .. }), "{text:.40}: {error}");
         let keys = Keys::broken(&path, &error).with_default_mode(AuthMode::Disabled);
         assert_eq!(keys.mode(), AuthMode::Remote);
         assert!(keys.is_empty() && keys.list().is_empty());

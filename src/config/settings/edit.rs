@@ -85,13 +85,9 @@ fn with_key(
 
 /// The keys and values of a text; none if it is empty.
 pub(super) fn mapping(text: &str, path: &Path) -> Result<Mapping, ConfigError> {
-    // The parser takes the mark for a column of the first line, and so the second for another.
-    match serde_yaml::from_str(unmarked(text)) {
-        Ok(Yaml::Mapping(mapping)) => Ok(mapping),
-        Ok(Yaml::Null) => Ok(Mapping::new()),
-        Ok(_) => Err(ConfigError::NoMapping { path: path.to_owned() }),
-        Err(error) => Err(ConfigError::Syntax { path: path.to_owned(), said: error.to_string() }),
-    }
+    crate::mapping::mapping(text)
+        .map_err(|said| ConfigError::Syntax { path: path.to_owned(), said })?
+        .ok_or_else(|| ConfigError::NoMapping { path: path.to_owned() })
 }
 
 /// The number of the line, from 1, on which a top-level key stands.

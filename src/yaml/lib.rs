@@ -1,6 +1,9 @@
 //! YAML of a stranger, read into a value of bounded size: aliases (`*a`) repeat what they stand
 //! for, and a few lines of them are gigabytes. Recursion is bounded by the parser itself. Tags
 //! (`!a`) are dropped: nobody here knows what they mean, and many cannot be written again.
+//!
+//! A crate of its own: a vault's notes and its settings are read by programs that share nothing
+//! else. What a document means is not its business.
 
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_yaml::{Deserializer, Mapping, Value};
@@ -16,15 +19,18 @@ const OPEN_MAX: usize = 128;
 
 /// What is wrong with a document.
 #[derive(Debug)]
-pub(crate) struct Bad {
+pub struct Bad {
     /// In which of its lines, counted from one.
-    pub(crate) line: Option<usize>,
+    pub line: Option<usize>,
     /// What it is.
-    pub(crate) said: String,
+    pub said: String,
 }
 
 /// Reads one document.
-pub(crate) fn read(text: &str) -> Result<Value, Bad> {
+///
+/// # Errors
+/// It is no YAML, too deep, or too much.
+pub fn read(text: &str) -> Result<Value, Bad> {
     if let Some(line) = too_deep(text) {
         return Err(Bad { line: Some(line), said: "its brackets are nested too deep".into() });
     }
