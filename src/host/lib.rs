@@ -5,6 +5,7 @@
 //! This crate knows nothing of HTTP, sessions or vaults, and is the only one with unsafe code.
 
 pub mod child;
+mod clear;
 pub mod confine;
 pub mod control;
 pub mod direct;
@@ -27,6 +28,7 @@ pub use linux::Systemd as Native;
 #[cfg(target_os = "macos")]
 pub use macos::Launchd as Native;
 
+pub use clear::{clear, remove_folder};
 pub use dirs::{Dirs, dirs};
 pub use listen::{Listening, listen, loopback};
 pub use lock::{Lock, LockError};
@@ -87,6 +89,9 @@ pub(crate) trait Machine {
     /// See [`low_priority`].
     fn low_priority() -> io::Result<()>;
 
+    /// See [`give_memory_back`].
+    fn give_memory_back();
+
     /// Whether standard error leads to the system's own log.
     fn journal_behind_stderr() -> bool;
 
@@ -101,6 +106,12 @@ pub fn low_priority() {
     if let Err(error) = Native::low_priority() {
         tracing::debug!(%error, "a thread keeps its priority");
     }
+}
+
+/// Gives memory that was freed back to the machine. An allocator keeps what one large piece of
+/// work needed, and we may then be idle for days. May take some milliseconds.
+pub fn give_memory_back() {
+    Native::give_memory_back();
 }
 
 /// A variable of our own environment, if it is set and not empty.

@@ -5,7 +5,7 @@ use crate::limits::{
     BACKLINKS_MAX, FOUND_MAX, SCAN_BYTES_MAX, SNIPPET_CHARS_MAX, SNIPPET_WORDS, TAGS_COUNTED_MAX,
     WARNINGS_MAX,
 };
-use crate::text::{first, position, spaced, unspaced};
+use crate::text::{first, position, spaced, unspaced, word_at};
 use crate::{links, query};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -82,7 +82,7 @@ pub(crate) fn search(sql: &Connection, wanted: &Wanted) -> rusqlite::Result<Foun
     let text = wanted.query.trim();
     let mut hits = match query::words(text) {
         _ if text.is_empty() => list(sql, &asked)?,
-        Some(words) => by_words(sql, &words, &asked)?,
+        Some(words) => by_words(sql, &words, &asked, text)?,
         None => Vec::new(),
     };
     let mut is_cut = false;
@@ -161,16 +161,44 @@ fn matched(words: &str, scope: Scope) -> Value {
     })
 }
 
-fn by_words(sql: &Connection, words: &str, wanted: &Wanted) -> rusqlite::Result<Vec<Hit>> {
+/// A plain word, which most queries are, is found again in the texts by us: for SQLite's own
+/// snippet each text is parted into words once more, which takes longer than the search. Where we
+/// do not find it (it is written with accents, or stands in the name) that snippet is asked for.
+fn by_words(
+    sql: &Connection,
+    words: &str,
+    wanted: &Wanted,
+    text: &str,
+) -> rusqlite::Result<Vec<Hit>> {
     let (filters, given) = filters(wanted);
     let asked = format!(
-        "SELECT {COLUMNS}, snippet(words, 3, '', '', '…', {SNIPPET_WORDS})
-         FROM words CROSS JOIN notes AS n ON n.id = words.rowid
+        "SELECT {COLUMNS}, t.body, words.rowid FROM words
+         CROSS JOIN notes AS n ON n.id = words.rowid CROSS JOIN texts AS t ON t.id = n.id
          WHERE words MATCH ? {filters} ORDER BY words.rank LIMIT ? OFFSET ?"
     );
-    let values = [matched(words, wanted.scope)].into_iter().chain(given).chain(page(wanted));
-    let mut asked = sql.prepare_cached(&asked)?;
-    asked.query_map(params_from_iter(values), hit)?.collect()
+    let matched = matched(words, wanted.scope);
+    let values = [matched.clone()].into_iter().chain(given).chain(page(wanted));
+    let (mut asked, mut theirs) = (sql.prepare_cached(&asked)?, sql.prepare_cached(&snippet())?);
+    let hits = asked.query_map(params_from_iter(values), |row| {
+        let body = row.get_ref(5)?.as_str()?;
+        let snippet = match word_at(body, text) {
+            Some(at) => around(body, at),
+            None => {
+                let of = [matched.clone(), Value::Integer(row.get(6)?)];
+                shown(theirs.query_row(of, |row| row.get(0))?)
+            }
+        };
+        Ok(Hit { snippet, ..hit_without(row)? })
+    })?;
+    hits.collect()
+}
+
+/// SQLite's own snippet of one note.
+fn snippet() -> String {
+    format!(
+        "SELECT snippet(words, 3, '', '', '…', {SNIPPET_WORDS}) FROM words
+         WHERE words MATCH ? AND rowid = ?"
+    )
 }
 
 /// Which entities have the words. There are at most as many as a page and what comes before it.

@@ -65,6 +65,18 @@ pub(crate) fn position(text: &str, wanted: &str) -> Option<usize> {
         .find(|at| bytes[*at..*at + wanted.len()].eq_ignore_ascii_case(wanted))
 }
 
+/// Where a text has this word, case aside, between what are surely no letters. Looks for nothing
+/// but a plain word of ASCII.
+pub(crate) fn word_at(text: &str, word: &str) -> Option<usize> {
+    let (bytes, word) = (text.as_bytes(), word.as_bytes());
+    let first = word.first().filter(|_| word.iter().all(u8::is_ascii_alphanumeric))?;
+    let parts = |byte: Option<&u8>| byte.is_none_or(|b| b.is_ascii() && !b.is_ascii_alphanumeric());
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes)
+        .filter(|at| parts(at.checked_sub(1).map(|before| &bytes[before])))
+        .filter(|at| parts(bytes.get(at + word.len())))
+        .find(|at| bytes[*at..].get(..word.len()).is_some_and(|b| b.eq_ignore_ascii_case(word)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +95,19 @@ mod tests {
         assert_eq!(position("ÄRGER", "ärg"), Some(0));
         assert_eq!(position("x", "xy"), None);
         assert_eq!(position("x", ""), Some(0));
+    }
+
+    #[test]
+    fn a_word_stands_by_itself() {
+        assert_eq!(word_at("start the ART, artful", "art"), Some(10));
+        assert_eq!(word_at("art", "Art"), Some(0));
+        // A letter, perhaps an accent, or the begin of a longer word.
+        for text in ["éart", "arté", "art\u{301}", "artful", "ar", ""] {
+            assert_eq!(word_at(text, "art"), None, "{text}");
+        }
+        for word in ["", "two words", "é", "\"art\"", "art*"] {
+            assert_eq!(word_at("art é two words", word), None, "{word}");
+        }
     }
 
     proptest! {

@@ -47,9 +47,9 @@ const EXIT_USAGE: u8 = 64;
 const EXIT_CANNOT_CREATE: u8 = 73;
 const EXIT_CONFIG: u8 = 78;
 
-/// How often it is looked whether the server is idle, and at keys' times of use.
+/// How often it is looked whether the server is idle, and at keys' times of use and memory.
 const ROUND: Duration = Duration::from_secs(1);
-const KEYS_ROUND: Duration = Duration::from_secs(60);
+const SLOW_ROUND: Duration = Duration::from_secs(60);
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -320,14 +320,19 @@ async fn adopt(domain: &Arc<Domain>) -> bool {
     true
 }
 
-/// What is looked at now and then: keys' times of use, and whether anybody still needs us.
+/// What is looked at now and then: keys' times of use, memory, whether anybody still needs us.
 async fn rounds(app: Arc<App>, idle: Option<Duration>, mut adopted: bool, stop: CancellationToken) {
     let mut round = tokio::time::interval(ROUND);
-    let mut flush = tokio::time::interval(KEYS_ROUND);
+    let mut slow = tokio::time::interval(SLOW_ROUND);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = flush.tick() => flush_keys(&app.domain.keys, false).await,
+            _ = slow.tick() => {
+                flush_keys(&app.domain.keys, false).await;
+                if let Err(error) = tokio::task::spawn_blocking(host::give_memory_back).await {
+                    tracing::error!(%error, "memory is not given back");
+                }
+            }
             _ = round.tick() => {}
         }
         // Where it could not be opened at first, this tries again.

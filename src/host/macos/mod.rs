@@ -90,6 +90,9 @@ impl Machine for Launchd {
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// The system takes what it needs by itself.
+    fn give_memory_back() {}
+
     fn journal_behind_stderr() -> bool {
         false
     }
