@@ -2,6 +2,7 @@
 //! the secrets they were given, and not for ever.
 
 use wire::Secret;
+use wire::words::{cut, is_hidden};
 
 /// Stands where a secret stood.
 const HIDDEN: &str = "[REDACTED]";
@@ -12,12 +13,7 @@ const SECRET_BYTES_MIN: usize = 6;
 /// One line of at most `chars_max` characters, from the beginning.
 pub(crate) fn line(text: &str, chars_max: usize) -> String {
     let text: String = text.chars().map(|c| if c == '\n' { ' ' } else { c }).collect();
-    let text = plain(&text);
-    let text = text.trim();
-    match text.char_indices().nth(chars_max) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
+    cut(plain(&text).trim(), chars_max)
 }
 
 /// Lines of at most `chars_max` characters, the last ones.
@@ -62,11 +58,6 @@ fn plain(text: &str) -> String {
         }
     }
     out
-}
-
-fn is_hidden(c: char) -> bool {
-    let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
-    c.is_control() || turns || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

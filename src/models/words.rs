@@ -1,6 +1,8 @@
 //! Words of others, made fit to be shown: without what a terminal or a log would act on, without
 //! the credential, and not for ever.
 
+use wire::words::{cut, is_hidden};
+
 /// Stands where a credential stood.
 const HIDDEN: &str = "[redacted]";
 
@@ -10,11 +12,7 @@ const KEY_PREFIX: &str = "sk-";
 /// One line of at most `chars_max` characters.
 pub(crate) fn line(text: &str, chars_max: usize) -> String {
     let text: String = text.chars().filter(|c| !is_hidden(*c)).collect();
-    let text = text.trim();
-    match text.char_indices().nth(chars_max) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
+    cut(text.trim(), chars_max)
 }
 
 /// The same of what was said to somebody who had shown `secret`: some endpoints repeat it.
@@ -38,12 +36,6 @@ pub(crate) fn line_without(text: &str, secret: &str, chars_max: usize) -> String
 
 fn is_of_key(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
-}
-
-/// Control characters, and those that turn or hide the text around them.
-fn is_hidden(c: char) -> bool {
-    let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
-    c.is_control() || turns || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub mod time;
 pub mod trust;
 pub mod trusted;
 pub mod usage;
+pub mod words;
 pub mod workspace;
 
 pub use chat::ChatEvent;

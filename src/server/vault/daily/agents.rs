@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::limits::DAILY_AGENTS_MAX;
 use serde_yaml::{Mapping, Value};
 use std::path::Path;
+use wire::words::cut;
 
 /// Where they are.
 const PLACE: &str = "Daily/.agents";
@@ -84,8 +85,8 @@ fn of_text(name: Name, text: &str) -> Definition {
     };
     Definition {
         display_name: text("displayName")
-            .map_or_else(|| title(name.as_str()), |text| cut(text, NAME_CHARS_MAX)),
-        description: cut(text("description").unwrap_or_default(), DESCRIPTION_CHARS_MAX),
+            .map_or_else(|| title(name.as_str()), |text| cut(&text, NAME_CHARS_MAX)),
+        description: cut(&text("description").unwrap_or_default(), DESCRIPTION_CHARS_MAX),
         enabled,
         time,
         output: Output::parse(output.filter(|path| !path.is_empty()).as_deref(), &name),
@@ -96,13 +97,6 @@ fn of_text(name: Name, text: &str) -> Definition {
         prompt: front.body,
         name,
         problems,
-    }
-}
-
-fn cut(text: String, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
     }
 }
 
