@@ -9,7 +9,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 
-use notes::{Ignored, RULES_FILE};
+use ignored::{Ignored, RULES_FILE};
 use serde_json::{Map, Value};
 pub(crate) use shell::only_looks;
 use shell::simple_commands;

@@ -1,9 +1,9 @@
 //! What the owner wants left alone (`.parachuteignore`), read again when a turn begins: what is
-//! changed in the file counts from the next turn on. The rules are `notes`' business, and what
+//! changed in the file counts from the next turn on. The rules are `ignored`'s business, and what
 //! comes of them `policy`'s.
 
 use crate::session::Session;
-use notes::{Ignored, RULES_FILE};
+use ignored::{Ignored, RULES_FILE};
 use std::path::Path;
 use wire::ChatEvent;
 

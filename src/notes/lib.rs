@@ -1,11 +1,10 @@
-//! The notes of a vault, understood: front matter, which files are nobody's business, what a note
-//! says, and an index in which it is found again. A crate of its own because it needs no server:
-//! it knows no sessions, no HTTP and no settings, and its parsers are tested (and fuzzed) alone.
+//! The notes of a vault, understood: front matter, what a note says, and an index in which it is
+//! found again. A crate of its own because it needs no server: it knows no sessions, no HTTP and
+//! no settings, and its parsers are tested (and fuzzed) alone.
 
 mod files;
 mod follow;
 pub mod front;
-mod ignored;
 mod index;
 mod limits;
 mod links;
@@ -16,15 +15,13 @@ mod search;
 mod store;
 mod text;
 mod walk;
-mod warning;
 mod watch;
 
 pub use front::Front;
-pub use ignored::{Ignored, RULES_FILE};
+pub use ignored::{Ignored, RULES_FILE, Warning};
 pub(crate) use index::Shared;
 pub use index::{Answer, Census, Index};
 pub use limits::FOUND_MAX;
 pub use note::Note;
 pub use search::{Counted, Found, Hit, Named, Scope, Wanted};
 pub use store::IndexError;
-pub use warning::Warning;

@@ -2,8 +2,8 @@
 //! (inotify), all at once where it does not (FSEvents). Says nothing of what changed. Where it
 //! cannot be told, it is said that we are blind, and everything is looked at now and then.
 
+use crate::RULES_FILE;
 use crate::files::{is_hidden, is_note};
-use crate::ignored::RULES_FILE;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind};
 use notify::{
     Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, WatcherKind,
@@ -114,8 +114,10 @@ fn one_by_one() -> bool {
 /// Whether an event may be about notes: reading is none, and of what is no note only that it came
 /// or went, for it may be a folder.
 fn concerns(kind: &EventKind, path: &Path) -> bool {
+    let written = AccessKind::Close(AccessMode::Write);
     if path == Path::new(RULES_FILE) {
-        return true;
+        // Else that we read them would be told to us, and we would read them again, for ever.
+        return !matches!(kind, EventKind::Access(how) if *how != written);
     }
     let mut names = path.iter().map(|name| name.to_str().unwrap_or("."));
     if names.any(is_hidden) {
@@ -123,11 +125,10 @@ fn concerns(kind: &EventKind, path: &Path) -> bool {
     }
     let is_note = path.to_str().is_some_and(is_note);
     match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Create(CreateKind::File)
+        EventKind::Access(how) => *how == written && is_note,
+        EventKind::Create(CreateKind::File)
         | EventKind::Remove(RemoveKind::File)
         | EventKind::Modify(ModifyKind::Data(_)) => is_note,
-        EventKind::Access(_) => false,
         _ => true,
     }
 }
@@ -153,6 +154,8 @@ mod tests {
             (moved, "a/.b.md", false),
             (moved, ".git/b.md", false),
             (written, ".parachuteignore", true),
+            (of_folder, ".parachuteignore", true),
+            (read, ".parachuteignore", false),
             (EventKind::Create(CreateKind::Folder), "a", true),
             (EventKind::Create(CreateKind::File), "a", false),
             (of_folder, "a", true),

@@ -1,8 +1,10 @@
 //! Which files of the vault the owner wants left alone: `.parachuteignore` at its top, in the
 //! syntax of `.gitignore`, for the index, for what is synchronised and for whoever else walks the
-//! vault. Says nothing of hidden files; each walker has rules of its own for those.
+//! vault. Says nothing of hidden files; each walker has rules of its own for those. A crate of its
+//! own because agents go by it too, and need no index.
 
-use crate::Warning;
+mod warning;
+
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -10,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
+pub use warning::Warning;
 
 /// The file of the rules, below the vault.
 pub const RULES_FILE: &str = ".parachuteignore";
@@ -17,11 +20,17 @@ pub const RULES_FILE: &str = ".parachuteignore";
 /// Longest file of rules, in bytes, and how many of its lines are rules.
 const RULES_BYTES_MAX: u64 = 64 << 10;
 const RULES_MAX: usize = 1000;
+/// Braces (`{a,b}`) in one rule. The library follows them by recursion, and some thousands one in
+/// the other would end the program.
+const BRACES_MAX: usize = 400;
+/// Of what is wrong with a line, so much is told: it may quote all of it.
+const SAID_CHARS_MAX: usize = 200;
 
 /// The rules of one vault.
 #[derive(Clone, Debug)]
 pub struct Ignored {
-    rules: Gitignore,
+    /// All of them in one, if the library takes them so; of several the last word counts.
+    rules: Vec<Gitignore>,
     warnings: Vec<Warning>,
 }
 
@@ -50,37 +59,36 @@ impl Ignored {
     /// No rules.
     #[must_use]
     pub fn none() -> Ignored {
-        Ignored { rules: Gitignore::empty(), warnings: Vec::new() }
+        Ignored { rules: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads the text of such a file. A line that is no rule is passed over, with a warning.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Ignored {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let mut builder = GitignoreBuilder::new("");
+        let mut lines = Vec::new();
         let mut warnings = Vec::new();
-        let mut warn = |line: Option<usize>, said: String| {
-            warnings.push(Warning { path: PathBuf::from(RULES_FILE), line, said });
-        };
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let number = index + 1;
             if index == RULES_MAX {
-                warn(Some(index + 1), format!("lines after the first {RULES_MAX} do not count"));
+                let said = format!("lines after the first {RULES_MAX} do not count");
+                warnings.push(warning(number, said));
                 break;
             }
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            match std::str::from_utf8(line) {
-                Ok(line) => {
-                    if let Err(error) = builder.add_line(None, line) {
-                        warn(Some(index + 1), error.to_string());
-                    }
+            match std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)) {
+                Ok(line) if !line.starts_with('#') && line.matches('{').count() > BRACES_MAX => {
+                    warnings.push(warning(number, format!("has more than {BRACES_MAX} braces")));
                 }
-                Err(_) => warn(Some(index + 1), "is not UTF-8 text".into()),
+                Ok(line) => match GitignoreBuilder::new("").add_line(None, line) {
+                    Ok(_) => lines.push((number, line)),
+                    Err(error) => warnings.push(warning(number, error.to_string())),
+                },
+                Err(_) => warnings.push(warning(number, "is not UTF-8 text".into())),
             }
         }
-        let rules = builder.build().unwrap_or_else(|error| {
-            warn(None, format!("none of the rules is kept: {error}"));
-            Gitignore::empty()
-        });
+        let mut rules = Vec::new();
+        compile(&lines, &mut rules, &mut warnings);
+        warnings.sort_by_key(|warning| warning.line);
         Ignored { rules, warnings }
     }
 
@@ -98,7 +106,9 @@ impl Ignored {
             let Component::Normal(name) = name else { continue };
             path.push(name);
             // As git has it: what lies in an ignored folder cannot be called back.
-            if self.rules.matched(&path, names.peek().is_some() || is_folder).is_ignore() {
+            let is_folder = names.peek().is_some() || is_folder;
+            let said = self.rules.iter().rev().map(|rules| rules.matched(&path, is_folder));
+            if said.into_iter().find(|said| !said.is_none()).is_some_and(|said| said.is_ignore()) {
                 return true;
             }
         }
@@ -110,6 +120,31 @@ impl Ignored {
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
+}
+
+/// Compiles rules, all in one if it can be: a line that the library takes for a rule may still be
+/// none that it can compile, and takes no other with it.
+fn compile(lines: &[(usize, &str)], rules: &mut Vec<Gitignore>, warnings: &mut Vec<Warning>) {
+    let mut builder = GitignoreBuilder::new("");
+    let added = lines.iter().try_for_each(|(_, line)| builder.add_line(None, line).map(drop));
+    match (added.and_then(|()| builder.build()), lines) {
+        (Ok(built), _) => rules.extend((!built.is_empty()).then_some(built)),
+        (Err(error), [(number, _)]) => warnings.push(warning(*number, error.to_string())),
+        (Err(_), _) => {
+            let (first, second) = lines.split_at(lines.len() / 2);
+            compile(first, rules, warnings);
+            compile(second, rules, warnings);
+        }
+    }
+}
+
+fn warning(line: usize, said: String) -> Warning {
+    let said = if said.chars().count() > SAID_CHARS_MAX {
+        said.chars().take(SAID_CHARS_MAX).chain(['…']).collect()
+    } else {
+        said
+    };
+    Warning { path: PathBuf::from(RULES_FILE), line: Some(line), said }
 }
 
 fn bytes_of(file: File) -> io::Result<Vec<u8>> {
@@ -182,6 +217,26 @@ mod tests {
         assert_eq!(lines, [Some(2), Some(3), Some(4)]);
         let said = rules.warnings()[2].to_string();
         assert_eq!(said, ".parachuteignore:4: is not UTF-8 text");
+    }
+
+    #[test]
+    fn a_rule_that_is_too_much_takes_no_other_with_it() {
+        let nested = |deep| format!("{}a{}", "{".repeat(deep), "}".repeat(deep));
+        let (some, many) = (nested(BRACES_MAX), nested(30_000));
+        let rules = rules(&format!("*.a\n!keep.a\n{some}\n*.b\n!keep.b\n{many}\nprivate/\n"));
+        let lines: Vec<_> = rules.warnings().iter().map(|warning| warning.line).collect();
+        assert_eq!(lines, [Some(3), Some(6)]);
+        assert!(rules.warnings().iter().all(|warning| warning.said.chars().count() < 300));
+        for (path, ignored) in [
+            ("x.a", true),
+            ("keep.a", false),
+            ("x.b", true),
+            ("keep.b", false),
+            ("private/keep.a", true),
+            ("x.c", false),
+        ] {
+            assert_eq!(rules.is_ignored(Path::new(path), false), ignored, "{path}");
+        }
     }
 
     #[test]
