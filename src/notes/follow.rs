@@ -9,6 +9,7 @@ use crate::walk::Walk;
 use crate::watch::{Heard, Watch};
 use crate::{Ignored, RULES_FILE, Shared};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,7 +24,10 @@ pub(crate) struct Follower {
     heard: Receiver<Heard>,
     store: Option<Store>,
     watch: Watch,
-    rules: Ignored,
+    /// None: they were never read.
+    rules: Option<Ignored>,
+    /// What was said of them last.
+    told: Vec<String>,
     /// The last time it could not be done.
     failed: bool,
 }
@@ -39,7 +43,8 @@ impl Follower {
     pub(crate) fn new(shared: Arc<Shared>, heard: Receiver<Heard>) -> Follower {
         let to = shared.clone();
         let watch = Watch::new(&shared.vault, move |heard| to.tell(heard));
-        Follower { shared, heard, store: None, watch, rules: Ignored::none(), failed: false }
+        let told = Vec::new();
+        Follower { shared, heard, store: None, watch, rules: None, told, failed: false }
     }
 
     /// Follows until it is told to stop.
@@ -147,13 +152,9 @@ impl Follower {
         self.shared.begin();
         let since = Instant::now();
         let vault = self.opened()?;
-        match Ignored::read(&self.shared.vault) {
-            Ok(rules) => {
-                rules.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-                self.rules = rules;
-            }
-            Err(error) => tracing::warn!(%error, "the rules of what is ignored stay as they were"),
-        }
+        // Before anything is read of it: when the rules become others is heard.
+        self.watch.folder("");
+        self.read_rules()?;
         let mut walk = self.walk(&vault);
         // These are asked for most. It is only for that order, so that what is wrong with them
         // stops nobody.
@@ -194,8 +195,31 @@ impl Follower {
         Ok(())
     }
 
+    /// Reads what is left alone. As long as nobody knows that, nothing is looked at: what the
+    /// owner lists would be found. Of what is known the last word counts.
+    fn read_rules(&mut self) -> Result<(), IndexError> {
+        let problems = match Ignored::read(&self.shared.vault) {
+            Ok(rules) => {
+                let problems = rules.warnings().iter().map(ToString::to_string).collect();
+                self.rules = Some(rules);
+                problems
+            }
+            Err(error) if self.rules.is_some() => vec![format!("{RULES_FILE}: {error}")],
+            Err(error) => {
+                let said = format!("nothing new is found until {RULES_FILE} can be read: {error}");
+                return Err(io::Error::new(error.kind(), said).into());
+            }
+        };
+        if problems != self.told {
+            problems.iter().for_each(|problem| tracing::warn!("what is left alone: {problem}"));
+            self.told = problems;
+        }
+        Ok(())
+    }
+
     fn walk<'w>(&'w mut self, vault: &'w Vault) -> Walk<'w> {
         let store = self.store.as_mut().expect("opened before");
-        Walk::new(vault, &self.rules, store, &mut self.watch, &self.shared.stop)
+        let rules = self.rules.as_ref().expect("read before");
+        Walk::new(vault, rules, store, &mut self.watch, &self.shared.stop)
     }
 }

@@ -240,3 +240,35 @@ impl Drop for Index {
         self.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RULES_FILE, limits::BUSY};
+    use std::fs;
+    use std::time::Instant;
+
+    #[test]
+    fn who_reads_the_rules_makes_nobody_look_at_everything() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let vault = dir.path().join("vault");
+        fs::create_dir(&vault).expect("made");
+        fs::write(vault.join(RULES_FILE), "private\n").expect("written");
+        let index = Index::new(vault.clone(), dir.path().join("index.db"));
+        index.begin(|| ()).expect("begun");
+        index.reload().expect("looked at");
+        let begun = index.shared.looks().begun;
+        for _ in 0..9 {
+            fs::read(vault.join(RULES_FILE)).expect("read");
+        }
+        // What comes after is heard after.
+        fs::write(vault.join("a.md"), "word").expect("written");
+        let wanted = Wanted { scope: Scope::Vault, limit: 9, ..Wanted::default() };
+        let end = Instant::now() + 15 * BUSY;
+        while index.search(&wanted).expect("searched").known.hits.is_empty() {
+            assert!(Instant::now() < end, "it is not found");
+            std::thread::yield_now();
+        }
+        assert_eq!(index.shared.looks().begun, begun);
+    }
+}

@@ -33,7 +33,7 @@ pub(crate) fn links(text: &str, folder: &str) -> BTreeSet<String> {
         if in_code || !line.contains('[') {
             continue;
         }
-        for target in wiki(line).chain(plain(line, folder)) {
+        for target in wiki(line, folder).chain(plain(line, folder)) {
             if found.len() >= LINKS_MAX {
                 return found;
             }
@@ -43,13 +43,15 @@ pub(crate) fn links(text: &str, folder: &str) -> BTreeSet<String> {
     found
 }
 
-/// `[[target#part|shown]]`
-fn wiki(line: &str) -> impl Iterator<Item = String> {
-    line.split("[[").skip(1).filter_map(|rest| {
+/// `[[target#part|shown]]`, from the folder of the note where it says `..`.
+fn wiki(line: &str, folder: &str) -> impl Iterator<Item = String> {
+    line.split("[[").skip(1).filter_map(move |rest| {
         let (inside, _) = rest.split_once("]]")?;
         let target = inside.split(['|', '#', '^']).next().unwrap_or_default();
         // In a table the line is a cell's border.
-        let key = key(target.trim_end_matches('\\'));
+        let target = target.trim_end_matches('\\').trim();
+        let is_relative = target.split('/').any(|part| matches!(part, "." | ".."));
+        let key = if is_relative { from(folder, target)? } else { key(target) };
         (!key.is_empty() && key.len() <= TARGET_BYTES_MAX).then_some(key)
     })
 }
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn both_kinds_of_links_are_found() {
-        let text = "See [[Ada Lovelace]], [[Babbage|Charles]] and ![[Engine#Parts]].\n\
+        let text = "See [[Ada Lovelace]], [[Babbage|Charles]] and ![[Engine#Parts]], [[../Up]].\n\
             [a](note.md) [b](../Other/My%20Note.md#x \"title\") [c](</Top Note.md>)\n\
             [d](https://example.org/x.md) [e](../../../out.md) [f](image.png) [g]() [[]] [[#x]]\n\
             ```\n[[code]]\n```\n| [[cell\\|shown]] |\n";
@@ -109,6 +111,7 @@ mod tests {
             "engine",
             "projects/deep/note",
             "projects/other/my note",
+            "projects/up",
             "top note",
         ];
         assert_eq!(found(text), all);
@@ -132,7 +135,8 @@ mod tests {
         #[test]
         fn no_text_is_too_strange(text in "[\\[\\]()|#<>./a%2 \n`é]{0,80}") {
             for target in links(&text, "a/b") {
-                prop_assert!(!target.is_empty() && !target.contains(".."), "{:?}", target);
+                let leads_out = target.split('/').any(|part| part == "..");
+                prop_assert!(!target.is_empty() && !leads_out, "{:?}", target);
             }
         }
     }

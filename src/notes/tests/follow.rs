@@ -159,6 +159,40 @@ fn what_is_hidden_ignored_or_led_to_by_links_is_left_out() {
 }
 
 #[test]
+fn rules_that_nobody_can_read_let_nothing_new_in() {
+    let vault = Vault::new(&[("a.md", "word")]);
+    let rules = vault.path(".parachuteignore");
+    let Vault { dir, index: old } = vault;
+    drop(old);
+    // Not even the administrator reads a folder.
+    fs::create_dir(&rules).expect("made");
+    fs::create_dir(dir.path().join("vault/private")).expect("made");
+    fs::write(dir.path().join("vault/private/b.md"), "word").expect("written");
+    let vault = Vault { index: index(&dir), dir }.again();
+    let problem = vault.index.reload().expect("asked").known.problem.expect("a problem");
+    assert!(problem.contains("until .parachuteignore can be read"), "{problem}");
+    // What was found before is.
+    assert_eq!(vault.found("word"), ["a.md"]);
+    fs::remove_dir(&rules).expect("removed");
+    fs::write(&rules, "x".repeat(70_000)).expect("written");
+    let problem = vault.index.reload().expect("asked").known.problem.expect("a problem");
+    assert!(problem.contains("longer"), "{problem}");
+    vault.write("c.md", "word");
+    assert!(vault.index.reload().expect("asked").known.problem.is_some());
+    assert_eq!(vault.found("word"), ["a.md"]);
+    // Nobody has to say so.
+    fs::write(&rules, "private\n").expect("written");
+    vault.until("word", &["a.md", "c.md"]);
+    assert_eq!(vault.index.reload().expect("asked").known.problem, None);
+    // From now on the last word is known.
+    fs::remove_file(&rules).expect("removed");
+    fs::create_dir(&rules).expect("made");
+    vault.write("d.md", "word");
+    vault.write("private/e.md", "word");
+    vault.until("word", &["a.md", "c.md", "d.md"]);
+}
+
+#[test]
 fn entities_that_lie_outside_stop_nobody() {
     let vault = Vault::new(&[("a.md", "word")]);
     let outside = vault.dir.path().join("outside");
