@@ -106,7 +106,10 @@ pub fn messages(from: impl BufRead) -> io::Result<Vec<Message>> {
     Ok(all)
 }
 
-/// The end of the conversation in a session file, with no more than so many bytes of text, and
+/// What a message takes beside its text and its time: many are very short.
+pub const MESSAGE_BYTES: usize = 100;
+
+/// The end of the conversation in a session file, as much of it as has room in so many bytes, and
 /// how many messages before it were left out.
 ///
 /// # Errors
@@ -119,16 +122,20 @@ pub fn last_messages(from: impl BufRead, bytes_max: usize) -> io::Result<(Vec<Me
         let Some(message) = line.ok().and_then(|line| line.into_message(kept.back())) else {
             return;
         };
-        bytes += message.content.len();
+        bytes += size(&message);
         kept.push_back(message);
         while bytes > bytes_max
             && let Some(first) = kept.pop_front()
         {
-            bytes -= first.content.len();
+            bytes -= size(&first);
             left_out += 1;
         }
     })?;
     Ok((kept.into(), left_out))
+}
+
+fn size(message: &Message) -> usize {
+    MESSAGE_BYTES + message.content.len() + message.timestamp.as_ref().map_or(0, String::len)
 }
 
 /// What a session file is about.

@@ -136,7 +136,7 @@ pub(crate) const CONTEXT_NOTES_MAX: usize = 1000;
 /// Folders and files of the Claude CLI that are looked at, and sessions whose facts are kept.
 pub(crate) const CLI_PROJECTS_MAX: usize = 5000;
 pub(crate) const CLI_SESSIONS_MAX: usize = 20_000;
-/// Of one of them, so much text is shown; its end.
+/// Of what was said in one of them, so much is shown; its end.
 pub(crate) const CLI_SHOWN_BYTES_MAX: usize = 16 << 20;
 /// Before a database that could not be opened is tried again.
 pub(crate) const REOPEN_PAUSE: Duration = Duration::from_secs(5);
@@ -185,6 +185,8 @@ pub(crate) const SYNC_ASIDE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600)
 /// A name of a device, and a pattern.
 pub(crate) const SYNC_DEVICE_BYTES_MAX: usize = 64;
 pub(crate) const SYNC_PATTERN_BYTES_MAX: usize = 256;
+/// Of what cannot be told in a manifest, so much is named.
+pub(crate) const SYNC_PROBLEMS_MAX: usize = 20;
 /// Files that a folder may have lost, all it had, before it is doubted that they were deleted.
 pub(crate) const SYNC_VANISHED_MAX: usize = 10;
 /// A hash counts only if its file had rested so long before it was read: clocks of file systems

@@ -197,6 +197,18 @@ async fn a_session_is_shown_without_its_tools() {
 }
 
 #[tokio::test]
+async fn of_a_session_without_end_the_end_is_shown() {
+    let home = Home::new();
+    let said = |words: &str| json!({ "type": "user", "message": { "content": words } }).to_string();
+    let short = (said("x") + "\n").repeat(1000);
+    put(&home, "-a", FIRST, &format!("{short}{}\n{}\n", said(&"x".repeat(16 << 20)), said("y")));
+    let server = home.server().await;
+    let one = list(&server.local(), &format!("/api/claude-code/sessions/{FIRST}")).await;
+    let expected = json!([{ "type": "user", "content": "y", "timestamp": null }]);
+    assert_eq!((&one["messages"], &one["leftOut"]), (&expected, &json!(1001)));
+}
+
+#[tokio::test]
 async fn trap_t13_no_path_and_no_id_leads_out() {
     let home = Home::new();
     put(&home, "-a", FIRST, &told("/a", "inside", 1));

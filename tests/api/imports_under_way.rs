@@ -95,7 +95,7 @@ async fn one_import_at_a_time_and_a_sender_who_leaves_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_length_and_a_time() {
+async fn a_body_has_a_length_a_time_and_room() {
     let home = Home::new();
     let limits = Limits { flow_bytes_max: 100_000, body_seconds_max: 1, ..Limits::default() };
     let (address, stop) = crate::http::limited(&home, limits).await;
@@ -111,6 +111,12 @@ async fn a_body_has_a_length_and_a_time() {
     raw.say(format!("{head}{{\"data\":[")).await;
     let answer = raw.until("took too long", 1).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    // What no disk has room for is refused before it comes.
+    let mut raw = Raw::tcp(address).await;
+    let head = "POST /api/import HTTP/1.1\r\nhost: localhost\r\n";
+    raw.say(format!("{head}content-length: {}\r\n\r\n{{\"data\":[", 1_u64 << 60)).await;
+    let answer = raw.until("no space left", 1).await;
+    assert!(answer.starts_with("HTTP/1.1 507 "), "{answer}");
     let small = json!({ "data": [conversation("a", 1)] });
     assert_eq!(counts(&caller.post("/api/import", &small).await), (1, 1, 0));
     nothing_is_left(&home);

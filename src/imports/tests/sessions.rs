@@ -1,6 +1,6 @@
 //! What session files of the CLI are about.
 
-use parachute_imports::session::{facts, last_messages, messages};
+use parachute_imports::session::{MESSAGE_BYTES, facts, last_messages, messages};
 
 const OF_THE_CLI: &str = include_str!("exports/session.jsonl");
 
@@ -57,13 +57,27 @@ fn what_the_predecessor_wrote_twice_is_one_message() {
 fn of_a_long_conversation_the_end_is_had_and_the_rest_is_counted() {
     let line = |n: usize| format!(r#"{{"type":"user","message":{{"content":"{n:010}"}}}}"#) + "\n";
     let lines: String = (0..100).map(line).collect();
-    let (told, left_out) = last_messages(lines.as_bytes(), 35).expect("read");
+    // Each has ten bytes of text, and what stands around it.
+    let one = MESSAGE_BYTES + 10;
+    let (told, left_out) = last_messages(lines.as_bytes(), one * 4 - 1).expect("read");
     let told: Vec<&str> = told.iter().map(|message| message.content.as_str()).collect();
     assert_eq!((told, left_out), (vec!["0000000097", "0000000098", "0000000099"], 97));
-    let (told, left_out) = last_messages(lines.as_bytes(), 1000).expect("read");
+    let (told, left_out) = last_messages(lines.as_bytes(), one * 100).expect("read");
     assert_eq!((told.len(), left_out), (100, 0));
-    let (told, left_out) = last_messages(lines.as_bytes(), 9).expect("read");
+    let (told, left_out) = last_messages(lines.as_bytes(), one - 1).expect("read");
     assert_eq!((told.len(), left_out), (0, 100), "not even the last has room");
+}
+
+#[test]
+fn of_many_short_messages_and_of_long_times_no_more_is_kept_either() {
+    let line = |at: &str| {
+        format!(r#"{{"type":"user","timestamp":"{at}","message":{{"content":"a"}}}}"#) + "\n"
+    };
+    let (told, left_out) = last_messages(line("").repeat(5000).as_bytes(), 100_000).expect("read");
+    assert!(told.len() <= 100_000 / MESSAGE_BYTES && told.len() + left_out == 5000);
+    let long = line(&"9".repeat(100_000)) + &line("now");
+    let (told, left_out) = last_messages(long.as_bytes(), 100_000).expect("read");
+    assert_eq!((told.len(), told[0].timestamp.as_deref(), left_out), (1, Some("now"), 1));
 }
 
 #[test]

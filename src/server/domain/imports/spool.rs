@@ -4,7 +4,7 @@
 use super::{Domain, DomainError};
 use crate::domain::keys::blocking;
 use crate::limits::{IMPORT_LEFT_FREE_BYTES, IMPORT_PIECES_MAX};
-use crate::vault::Folder;
+use crate::vault::{FileError, Folder};
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ impl Domain {
         let folder = self.agents.state().join("imports");
         let (file, room) = blocking(move || {
             let file = nameless(&folder)?;
-            let disk = rustix::fs::fstatvfs(&file).map_err(|e| unkept(&e.into()))?;
+            let disk = rustix::fs::fstatvfs(&file).map_err(|e| unkept(e.into()))?;
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             Ok::<_, DomainError>((file, free.saturating_sub(IMPORT_LEFT_FREE_BYTES)))
         })
@@ -36,7 +36,7 @@ impl Domain {
 impl Spool {
     fn of(mut file: File, mut room: u64, said: u64) -> Result<Spool, DomainError> {
         if said > room {
-            return Err(unkept(&io::ErrorKind::StorageFull.into()));
+            return Err(unkept(io::ErrorKind::StorageFull.into()));
         }
         let (pieces, mut written) = mpsc::channel::<Bytes>(IMPORT_PIECES_MAX);
         let writing = tokio::task::spawn_blocking(move || {
@@ -59,13 +59,12 @@ impl Spool {
     pub(crate) async fn finish(self) -> Result<File, DomainError> {
         drop(self.pieces);
         let written = self.writing.await.map_err(|_| DomainError::Broken)?;
-        written.map_err(|error| unkept(&error))
+        written.map_err(unkept)
     }
 }
 
-fn unkept(error: &io::Error) -> DomainError {
-    let said = format!("what was sent cannot be kept in the state folder: {error}");
-    DomainError::Unusable(said)
+fn unkept(error: io::Error) -> DomainError {
+    FileError::Io { path: "imports".into(), source: error }.into()
 }
 
 /// A file of which the name is taken away at once.
@@ -84,7 +83,11 @@ mod tests {
     #[tokio::test]
     async fn what_has_no_room_on_the_disk_is_refused_before_or_while_it_comes() {
         let spool = |said| Spool::of(tempfile::tempfile().expect("a file"), 10, said);
-        assert!(spool(11).is_err());
+        let is_full = |error| {
+            let DomainError::File(FileError::Io { source, .. }) = error else { return false };
+            source.kind() == io::ErrorKind::StorageFull
+        };
+        assert!(spool(11).err().is_some_and(is_full));
         let kept = spool(10).expect("it has room");
         assert!(kept.add(Bytes::from_static(b"0123456789")).await);
         let length = kept.finish().await.expect("kept").metadata().expect("a file").len();
@@ -92,6 +95,6 @@ mod tests {
         // Whoever does not say how much comes.
         let more = spool(0).expect("it has room");
         while more.add(Bytes::from_static(b"0123456")).await {}
-        assert!(more.finish().await.is_err());
+        assert!(more.finish().await.err().is_some_and(is_full));
     }
 }
