@@ -4,11 +4,11 @@
 use crate::args::SyncAct;
 use crate::client::{Ask, Client};
 use crate::fail::{Fail, exit};
-use crate::table::{Table, ago};
-use crate::term::{Ink, print, print_json, width};
+use crate::table::{Table, ago, memory};
+use crate::term::{Ink, plain, print, print_json, width};
 use serde_json::Value;
 use wire::Timestamp;
-use wire::sync::SyncStatus;
+use wire::sync::{SyncAside, SyncStatus};
 
 /// Runs the command; answers with the exit status.
 pub(crate) async fn run(client: Client, act: SyncAct) -> Result<u8, Fail> {
@@ -18,7 +18,7 @@ pub(crate) async fn run(client: Client, act: SyncAct) -> Result<u8, Fail> {
         print_json(&answer)?;
         return Ok(exit::DONE);
     }
-    let SyncStatus { roots, .. } = client.shape(answer)?;
+    let SyncStatus { roots, aside, .. } = client.shape(answer)?;
     let mut table = Table::new(&["FILES", "DELETED", "LAST PUSH", "BY", "ROOT"]);
     let now = Timestamp::now().as_millis();
     for known in roots {
@@ -32,5 +32,14 @@ pub(crate) async fn run(client: Client, act: SyncAct) -> Result<u8, Fail> {
         ]);
     }
     print(&table.show(width(), Ink::out()))?;
+    if aside.files > 0 {
+        let SyncAside { folder, files, bytes, days } = aside;
+        print(&format!(
+            "\nFor {days} days the server keeps what a device replaced or deleted without having \
+             surely seen it\n({files} texts, {}): {}\n",
+            memory(bytes),
+            plain(&folder)
+        ))?;
+    }
     Ok(exit::DONE)
 }

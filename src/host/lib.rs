@@ -89,6 +89,9 @@ pub(crate) trait Machine {
     /// See [`low_priority`].
     fn low_priority() -> io::Result<()>;
 
+    /// See [`one_heap`].
+    fn one_heap();
+
     /// See [`give_memory_back`].
     fn give_memory_back();
 
@@ -106,6 +109,12 @@ pub fn low_priority() {
     if let Err(error) = Native::low_priority() {
         tracing::debug!(%error, "a thread keeps its priority");
     }
+}
+
+/// From now on all threads take their memory from one heap. An allocator that makes one for each
+/// thread keeps in all of them what a large piece of work needed; only the first gives it back.
+pub fn one_heap() {
+    Native::one_heap();
 }
 
 /// Gives memory that was freed back to the machine. An allocator keeps what one large piece of

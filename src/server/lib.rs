@@ -72,6 +72,7 @@ pub fn main() -> ExitCode {
     if let Some(done) = arguments() {
         return done;
     }
+    host::one_heap();
     let read = read_settings();
     let level = read.as_ref().ok().map(|read| read.loaded.settings.log_level());
     host::log::init("parachute-server", level);

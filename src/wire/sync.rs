@@ -49,6 +49,9 @@ pub struct Manifest {
     pub version: i64,
     /// What is no more, by path.
     pub deleted: Vec<Tombstone>,
+    /// `<path>: <reason>` for the first of what is there and cannot be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// Answer of `GET /api/sync/changes`.
@@ -208,4 +211,20 @@ pub struct SyncStatus {
     pub version: i64,
     /// By path.
     pub roots: Vec<SyncRoot>,
+    /// What lies aside.
+    pub aside: SyncAside,
+}
+
+/// Texts that a device replaced or deleted while it was only guessed that it had seen them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SyncAside {
+    /// The folder on the server's machine, outside the vault. A file there is called by the hash
+    /// of its bytes and by the name it had.
+    pub folder: String,
+    /// How many lie there.
+    pub files: u64,
+    /// How large they are together.
+    pub bytes: u64,
+    /// How long one is kept.
+    pub days: u64,
 }

@@ -8,6 +8,7 @@ use http::Method;
 use parachute_tests::{Caller, Home};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
@@ -344,6 +345,9 @@ async fn what_is_replaced_or_deleted_on_a_guess_is_put_aside() {
     assert_eq!(phone.delete("j.md", None).await["deleted"], 1);
     assert_eq!(aside(), ["one, edited\nand more", "two"]);
     assert_eq!(on_disk(&home, "j.md"), None);
+    let status = get(&caller, "/api/sync/status", t::STATUS).await;
+    assert_eq!((&status["aside"]["files"], &status["aside"]["days"]), (&json!(2), &json!(30)));
+    assert!(status["aside"]["folder"].as_str().expect("text").ends_with("sync-replaced"));
 }
 
 #[tokio::test]
@@ -479,4 +483,58 @@ async fn what_is_known_is_told_by_root_and_outlives_a_damaged_file() {
     let again = manifest(&caller, "").await;
     assert_eq!(paths(&again["files"]), ["a.md", "b.md"]);
     assert!(home.path("s/parachute/sync.db.broken").exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_to_a_device_is_named() {
+    let home = Home::new();
+    let deep = format!("Daily/{}/x.md", vec!["d"; 40].join("/"));
+    let long = format!("Daily/{}/x.md", vec!["n".repeat(250); 17].join("/"));
+    write(&home, &[("Daily/good.md", "good"), (&deep, "deep"), ("Daily/odd\u{7}.md", "odd")]);
+    // Its whole path is too long for a call, and is made in two.
+    let (above, below) = long.split_at(2010);
+    let above = home.vault().join(above);
+    fs::create_dir_all(&above).expect("made");
+    let here = fs::File::open(&above).expect("opened");
+    let within = std::path::PathBuf::from(format!("/proc/self/fd/{}", here.as_raw_fd()));
+    let below = within.join(below.trim_start_matches('/'));
+    fs::create_dir_all(below.parent().expect("a folder")).expect("made");
+    fs::write(&below, "long").expect("written");
+    let large = fs::File::create(home.vault().join("Daily/large.md")).expect("made");
+    large.set_len(97 << 20).expect("set");
+    let server = home.server().await;
+    let told = manifest(&server.local(), "").await;
+    assert_eq!(paths(&told["files"]), ["good.md"]);
+    let mut problems: Vec<&str> =
+        told["problems"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    problems.sort_unstable();
+    let (n, levels) = ("n".repeat(250), vec!["d"; 33].join("/"));
+    let [deep, large, long, odd] = problems[..] else { panic!("{problems:?}") };
+    assert_eq!(deep, format!("{levels}: the folder lies too deep"));
+    assert_eq!(large, "large.md: the file is larger than 96 MiB");
+    assert!(long.starts_with(&n) && long.ends_with(": the path is too long"), "{long}");
+    assert_eq!(odd, "odd\\u{7}.md: its name cannot be told");
+}
+
+#[tokio::test]
+async fn what_is_called_like_an_unfinished_file_is_hidden_and_stays_while_it_may_be_one() {
+    let home = Home::new();
+    let name = |digit: char| {
+        format!("Daily/.{}4{}.parachute", digit.to_string().repeat(12), "8".repeat(19))
+    };
+    write(&home, &[(&name('a'), "just written"), ("Daily/good.md", "good")]);
+    let (file, folder, link) = (name('a'), name('b'), name('c'));
+    fs::create_dir(home.vault().join(&folder)).expect("made");
+    symlink("good.md", home.vault().join(&link)).expect("linked");
+    // That it was given this time just now shows.
+    let old = fs::File::options().write(true).open(home.vault().join(&file)).expect("opened");
+    old.set_modified(SystemTime::UNIX_EPOCH).expect("set");
+    let server = home.server().await;
+    let caller = server.local();
+    let told = manifest(&caller, "pattern=*").await;
+    assert_eq!((paths(&told["files"]), &told["problems"]), (vec!["good.md"], &Value::Null));
+    assert_eq!(caller.post("/api/brain/reload", &json!({})).await.status, 200);
+    for name in [&file, &folder, &link] {
+        assert!(fs::symlink_metadata(home.vault().join(name)).is_ok(), "{name}");
+    }
 }

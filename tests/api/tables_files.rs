@@ -1,7 +1,7 @@
 //! What the app reads of files and of synchronised folders (contract-core §1.14,
 //! contract-extended §1.9 and §1.11), with what the contract promises beside it.
 
-use crate::dart::Dart::{Bool, Date, Int, List, Num, OneOf, Str, Strings};
+use crate::dart::Dart::{Bool, Date, Int, List, Map, Num, OneOf, Str, Strings};
 use crate::dart::{Field, may, need, null};
 
 pub(crate) const LISTING: &[Field] = &[
@@ -104,5 +104,9 @@ pub(crate) const STATUS: &[Field] = &[
             null("last_push_by", Str),
             null("last_push_files", Int),
         ]),
+    ),
+    need(
+        "aside",
+        Map(&[need("folder", Str), need("files", Int), need("bytes", Int), need("days", Int)]),
     ),
 ];

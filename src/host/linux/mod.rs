@@ -111,6 +111,15 @@ impl Machine for Systemd {
         Ok(())
     }
 
+    fn one_heap() {
+        // SAFETY: it takes two numbers. Where it does not know them, all is as it was.
+        #[cfg(target_env = "gnu")]
+        #[allow(unsafe_code, reason = "only C knows the heap")]
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
+
     fn give_memory_back() {
         // SAFETY: it takes a number, locks what it looks at, and frees nothing that is in use.
         // Whether there was something to give back is of no interest.

@@ -91,6 +91,7 @@ impl Machine for Launchd {
     }
 
     /// The system takes what it needs by itself.
+    fn one_heap() {}
     fn give_memory_back() {}
 
     fn journal_behind_stderr() -> bool {

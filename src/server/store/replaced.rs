@@ -6,7 +6,7 @@ use crate::limits::{SYNC_ASIDE_BYTES_MAX, SYNC_ASIDE_FILES_MAX, SYNC_ASIDE_KEPT}
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What is written and not yet whole.
@@ -54,19 +54,20 @@ impl Replaced {
         Ok(bytes)
     }
 
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// How many there are, and how large they are together. Blocks.
+    pub(crate) fn count(&self) -> io::Result<(u64, u64)> {
+        let files = self.files()?;
+        Ok((files.len() as u64, files.iter().map(|(_, size, _)| size).sum()))
+    }
+
     /// Takes away what is too old, and the oldest of what is too much. Blocks.
     pub(crate) fn sweep(&self) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let found = entry.metadata()?;
-            files.push((found.modified()?, found.len(), entry.path()));
-        }
+        let mut files = self.files()?;
         files.sort();
         let now = SystemTime::now();
         let mut bytes = 0_u64;
@@ -78,6 +79,21 @@ impl Replaced {
             }
         }
         Ok(())
+    }
+
+    /// Each with its time and size.
+    fn files(&self) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let file = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let found = entry.metadata()?;
+            Ok((found.modified()?, found.len(), entry.path()))
+        };
+        entries.map(file).collect()
     }
 }
 

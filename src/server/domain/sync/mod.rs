@@ -15,16 +15,18 @@ pub(crate) use push::DeleteAsk;
 
 use super::files::FilesError;
 use super::{Domain, DomainError, keys};
-use crate::limits::{SYNC_DEVICE_BYTES_MAX, SYNC_PATHS_MAX};
+use crate::limits::{SYNC_ASIDE_KEPT, SYNC_DEVICE_BYTES_MAX, SYNC_PATHS_MAX};
 use crate::store::replaced::Replaced;
 use crate::store::sync::{KnownFile, Mark, SyncStore};
-use crate::vault::Folder;
-use crate::vault::files::{Act, ReachError, Stamp, judge, leads_to, real};
+use crate::vault::FileError;
+use crate::vault::files::{Act, ReachError, Stamp, Vault, judge, leads_to, real};
 use crate::vault::sync::{Hashed, lawful};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wire::Timestamp;
-use wire::sync::{Deleted, Manifest, PullBody, Pulled, PushBody, Pushed, SyncRoot, SyncStatus};
+use wire::sync::{
+    Deleted, Manifest, PullBody, Pulled, PushBody, Pushed, SyncAside, SyncRoot, SyncStatus,
+};
 
 /// What synchronising needs between requests.
 pub(crate) struct Sync {
@@ -119,7 +121,15 @@ impl Domain {
             last_push_by: known.pushed_by,
             last_push_files: known.pushed_files.map(count),
         });
-        Ok(SyncStatus { version, roots: roots.collect() })
+        let replaced = self.sync.replaced.clone();
+        let folder = replaced.folder().to_owned();
+        let counted = keys::blocking(move || replaced.count()).await?;
+        let unread = |source| FileError::Io { path: folder.clone(), source };
+        let (files, bytes) = counted.map_err(unread)?;
+        let folder = folder.to_string_lossy().into_owned();
+        let days = SYNC_ASIDE_KEPT.as_secs() / (24 * 3600);
+        let aside = SyncAside { folder, files, bytes, days };
+        Ok(SyncStatus { version, roots: roots.collect(), aside })
     }
 
     async fn sync_store(&self) -> Result<SyncStore, FilesError> {
@@ -195,7 +205,7 @@ pub(super) fn path_in(root: &Root, named: &str) -> Result<PathBuf, String> {
 
 /// Refuses a path that a link is part of: what it leads to has a path of its own.
 pub(super) fn unlinked(
-    vault: &Folder,
+    vault: &Vault,
     root: &Root,
     path: &Path,
 ) -> Result<Option<PathBuf>, ReachError> {
@@ -210,6 +220,14 @@ pub(super) fn unlinked(
         }
     }
     Ok(None)
+}
+
+/// What is wrong, for the device; what the disk says is in the journal.
+pub(super) fn said(error: ReachError) -> String {
+    match error {
+        ReachError::File(FileError::Io { source, .. }) => source.kind().to_string(),
+        error => error.to_string(),
+    }
 }
 
 /// The hash of what is there, read anew only if something changed since it was known.
