@@ -1,3 +1,5 @@
+//! What is told of bodies and queries that do not fit, and that none is too strange.
+
 use super::body::{VALUES_MAX, values};
 use super::judge::{FAULTS_MAX, GIVEN_BYTES_MAX};
 use super::{Definitions, body, query};
