@@ -266,7 +266,7 @@ fn fresh_dir(dir: &Path) -> io::Result<()> {
 
 /// The CLI leaves a folder behind for each process; nothing in there is worth keeping.
 fn sweep(tmp: &PathBuf) -> io::Result<()> {
-    match std::fs::remove_dir_all(tmp) {
+    match host::remove_folder(tmp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fresh_dir(tmp),
     }

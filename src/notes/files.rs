@@ -2,6 +2,7 @@
 //! cannot lead out of it (openat2(2) beneath it, through cap-std), and links are not followed:
 //! what a link inside the vault leads to is found where it lies.
 
+use crate::draft::sweep;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
@@ -45,7 +46,11 @@ impl Vault {
         for entry in self.dir.open_dir(here)?.entries()? {
             let entry = entry?;
             let name = entry.file_name();
-            let Some(name) = name.to_str().filter(|name| !is_hidden(name)) else { continue };
+            let Some(name) = name.to_str() else { continue };
+            if is_hidden(name) {
+                sweep(&entry, name);
+                continue;
+            }
             if listed.len() >= max {
                 tracing::warn!(folder, max, "there is more in a folder than is looked at");
                 break;

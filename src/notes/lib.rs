@@ -2,6 +2,7 @@
 //! found again. A crate of its own because it needs no server: it knows no sessions, no HTTP and
 //! no settings, and its parsers are tested (and fuzzed) alone.
 
+mod draft;
 mod files;
 mod follow;
 pub mod front;
@@ -17,6 +18,7 @@ mod text;
 mod walk;
 mod watch;
 
+pub use draft::{is_draft, sweep};
 pub use front::Front;
 pub use ignored::{Ignored, RULES_FILE, Warning};
 pub(crate) use index::Shared;

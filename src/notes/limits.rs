@@ -23,6 +23,9 @@ pub(crate) const FOLDERS_DEEP_MAX: usize = 32;
 /// Notes and folders that are looked at in one folder: as many as the whole vault may have.
 pub(crate) const LISTED_MAX: usize = NOTES_MAX + FOLDERS_MAX;
 
+/// A file that is not yet in its place is nobody's any more after so long.
+pub(crate) const DRAFT_SECONDS_MAX: i64 = 3600;
+
 /// What is written at once: so many notes, so much text, or what came together in this time.
 pub(crate) const BATCH_NOTES: usize = 1000;
 pub(crate) const BATCH_BYTES: usize = 4 << 20;

@@ -330,3 +330,52 @@ async fn no_door_of_files_waits_for_what_is_no_file() {
     assert_eq!(caller.get("/api/read").await.status, 422);
     assert_eq!(get(&caller, "/api/ls", t::LISTING).await["entries"][2]["name"], "pipe");
 }
+
+#[tokio::test]
+async fn the_database_is_closed_wherever_in_the_vault_it_lies() {
+    let mut home = Home::new();
+    write(&home, &[("Notes/real/x.md", "x"), ("Notes/real/own.db-notes.md", "open")]);
+    symlink("Notes/real", home.vault().join("way")).expect("linked");
+    let database = home.vault().join("way/own.db");
+    home.set("DB_PATH", database.to_str().expect("text"));
+    let server = home.server().await;
+    let caller = server.local();
+    let folder = home.vault().join("Notes/real");
+    assert!(folder.join("own.db").exists() && folder.join("own.db-wal").exists());
+    symlink("own.db", folder.join("link")).expect("linked");
+    for name in
+        ["own.db", "own.db-wal", "own.db-shm", "own.db-journal", "OWN.db", "own.db.before-v16"]
+    {
+        for path in [format!("Notes/real/{name}"), format!("way/{name}")] {
+            for query in ["", "&raw=true"] {
+                let answer = caller.get(&format!("/api/read?path={path}{query}")).await;
+                // What is called otherwise is not there, on a disk that tells letters apart.
+                let is_there = folder.join(name).exists();
+                assert!(answer.status == 403 || !is_there && answer.status == 404, "{path}");
+            }
+            assert_eq!(put(&caller, &path, "x").await.status, 403, "{path}");
+            let import = format!("/api/import/path?path={path}");
+            let answer = caller.ask(Method::POST, &import, None).await;
+            assert!(answer.status >= 400 && answer.status < 500, "{path}: {}", answer.status);
+        }
+        let files = json!([{ "path": name, "content": "x", "base": "" }]);
+        let body = json!({ "root": "Notes/real", "files": files });
+        let pushed = caller.post("/api/sync/push", &body).await.json();
+        assert_eq!((&pushed["pushed"], pushed["errors"][0].is_string()), (&json!(0), true));
+        let body = json!({ "root": "way", "paths": [name] });
+        let pulled = caller.post("/api/sync/pull", &body).await.json();
+        assert_eq!(pulled["files"], json!([]), "{pulled}");
+        let path = format!("/api/sync/files?root=Notes/real&paths={name}");
+        caller.ask(Method::DELETE, &path, None).await;
+    }
+    assert!(folder.join("own.db").exists() && folder.join("own.db-wal").exists());
+    assert!(!folder.join("own.db-journal").exists() && !folder.join("OWN.db").exists());
+    assert_eq!(caller.get("/api/read?path=Notes/real/link").await.status, 403);
+    let listing = get(&caller, "/api/ls?path=Notes/real&includeHidden=true", t::LISTING).await;
+    assert_eq!(names(&listing), ["link", "own.db-notes.md", "x.md"]);
+    assert_eq!(listing["entries"][0]["isBrokenSymlink"], true);
+    let manifest = caller.get("/api/sync/manifest?root=Notes&pattern=*").await.json();
+    let told = manifest["files"].as_array().expect("a list").iter().map(|file| &file["path"]);
+    assert_eq!(told.collect::<Vec<_>>(), ["real/own.db-notes.md", "real/x.md"]);
+    assert_eq!(caller.get("/api/read?path=way/own.db-notes.md").await.json()["content"], "open");
+}

@@ -7,6 +7,7 @@ use crate::hostile::CANARY;
 use http::Method;
 use parachute_tests::{Answer, Home, Server, rss_most_kib};
 use rustix::fs::{CWD, FileType, Mode, mkfifoat, mknodat};
+use rustix::process::Rlimit;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -254,6 +255,33 @@ async fn deep_trees_and_crowded_folders_are_bounded_and_named() {
         assert!(answer.json()["detail"].as_str().expect("a sentence").contains("10000"), "{path}");
     }
     all_is_well(&server, &full).await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_goes_however_deep_it_is_with_few_files_open() {
+    let home = Home::new();
+    let tree = |top: &Path| {
+        let deep = top.join(vec!["d"; 1500].join("/"));
+        fs::create_dir_all(&deep).expect("made");
+        fs::write(deep.join("x.md"), "deep").expect("written");
+        symlink(home.vault(), top.join("d/d/out")).expect("linked");
+    };
+    write(&home, &[(".skills/deep/SKILL.md", "deep"), ("kept.md", "kept")]);
+    tree(&home.vault().join(".skills/deep"));
+    let server = home.server().await;
+    let turn = server.owner().chat("", &json!({ "message": "x" })).await.whole().await;
+    let id = turn.session();
+    tree(&home.run(&id).join("tmp"));
+    let pid = rustix::process::Pid::from_raw(server.pid().cast_signed()).expect("a process");
+    let resource = rustix::process::Resource::Nofile;
+    let few = Rlimit { current: Some(256), ..rustix::process::getrlimit(resource) };
+    rustix::process::prlimit(Some(pid), resource, few).expect("lowered");
+    for path in ["/api/skills/deep".to_owned(), format!("/api/chat/{id}")] {
+        assert_eq!(ask(&server, Method::DELETE, &path).await.status, 200, "{path}");
+    }
+    assert!(!home.vault().join(".skills/deep").exists());
+    assert!(!home.run(&id).exists(), "{}", server.log());
+    assert_eq!(fs::read(home.vault().join("kept.md")).expect("kept"), b"kept");
 }
 
 #[tokio::test]

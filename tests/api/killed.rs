@@ -174,6 +174,14 @@ async fn a_file_whose_writer_is_killed_is_the_old_or_the_new_one() {
         server.ready().await;
     }
     assert!(version > KILLS, "{version}");
+    // What was left unfinished has a name by which it is swept one day.
+    for folder in [home.vault(), home.vault().join("Daily")] {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let name = entry.expect("an entry").file_name().into_string().expect("text");
+            let is_draft = name.len() == 43 && name.ends_with(".parachute");
+            assert!(!name.starts_with('.') || name == ".parachute" || is_draft, "{name}");
+        }
+    }
     server.stop();
     whole(&home.path("s/parachute/sync.db"));
     whole(&home.vault().join("Chat/sessions.db"));

@@ -121,7 +121,7 @@ fn put(vault: &Folder, name: &str, data: &[u8]) -> Result<String, FileError> {
         let again = if number == 1 { String::new() } else { format!("-{number}") };
         let file = format!("{time}_{stem}{again}{ending}");
         // Not bounded as texts of the vault are: how large it may be was judged before.
-        match assets.create_as(Path::new(&file), data, 0o600) {
+        match assets.create_long(Path::new(&file), data) {
             Ok(()) => return Ok(format!("{folder}/{file}")),
             Err(FileError::Taken(_)) => {}
             Err(error) => return Err(error),

@@ -4,10 +4,10 @@
 
 use super::{Domain, DomainError, keys};
 use crate::limits::FILE_TEXT_BYTES_MAX;
-use crate::vault::files::{self, Act, Draft, Found, ReachError, Spot};
-use crate::vault::{FileError, Folder};
+use crate::vault::FileError;
+use crate::vault::files::{self, Act, Found, ReachError, Spot, Vault};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wire::files::{FileText, FileWritten, Listing, NewFile};
 
 /// Why a file was not had or not written.
@@ -20,6 +20,9 @@ pub(crate) enum FilesError {
     /// The file is not what the client believes.
     #[error("the file is no longer what it was; read it again")]
     Changed,
+    /// Its bytes can be had, but not as text in JSON.
+    #[error("{0}; ask for its bytes with raw=true")]
+    RawOnly(ReachError),
     #[error(transparent)]
     Reach(#[from] ReachError),
     #[error(transparent)]
@@ -62,10 +65,14 @@ impl Domain {
         let top = self.vault().to_owned();
         self.in_files(move |vault| {
             let (_, mut found) = found(vault, &top, &path)?;
-            let bytes = found.bytes(FILE_TEXT_BYTES_MAX)?;
+            let bytes = found.bytes(FILE_TEXT_BYTES_MAX).map_err(|error| match error {
+                ReachError::TooLong(_) => FilesError::RawOnly(error),
+                error => error.into(),
+            })?;
             let tag = files::hash(&bytes);
             let size = bytes.len() as u64;
-            let content = String::from_utf8(bytes).map_err(|_| ReachError::NotText)?;
+            let content =
+                String::from_utf8(bytes).map_err(|_| FilesError::RawOnly(ReachError::NotText))?;
             let last_modified = found.stamp.modified();
             Ok((FileText { path, content, size, last_modified }, tag))
         })
@@ -95,13 +102,13 @@ impl Domain {
         let _alone = self.changing_files.lock().await;
         self.in_files(move |vault| {
             let asked = files::from_vault(&top, &new.path)?;
-            files::judge(&asked, Act::Write)?;
+            vault.judge(&asked, Act::Write)?;
             // What comes to nothing makes no folders.
             if files::spot(vault, &asked)?.is_none() && !lets(None) {
                 return Err(FilesError::Changed);
             }
             let spot = files::spot_to_write(vault, &asked)?;
-            let draft = Draft::write(&spot, new.content.as_bytes())?;
+            let draft = spot.draft(new.content.as_bytes())?;
             let there = spot.open()?.map(|mut found| found.tag()).transpose()?;
             if !lets(there.as_deref()) {
                 return Err(FilesError::Changed);
@@ -115,14 +122,14 @@ impl Domain {
         .await
     }
 
-    /// Works on the vault's files, off the event loop.
-    pub(super) async fn in_files<T: Send + 'static>(
+    /// Works on the vault's files by paths that callers name, off the event loop.
+    pub(super) async fn in_files<T: Send + 'static, E: From<DomainError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Folder) -> Result<T, FilesError> + Send + 'static,
-    ) -> Result<T, FilesError> {
-        let path: PathBuf = self.vault().to_owned();
+        work: impl FnOnce(&Vault) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let (path, database) = (self.vault().to_owned(), self.settings.database());
         keys::blocking(move || {
-            let vault = Folder::open(&path).map_err(DomainError::from)?;
+            let vault = Vault::open(&path, &database).map_err(DomainError::from)?;
             let none = || DomainError::Bad(format!("there is no vault at {}", path.display()));
             work(&vault.ok_or_else(none)?)
         })
@@ -130,7 +137,7 @@ impl Domain {
     }
 }
 
-fn found(vault: &Folder, top: &Path, path: &str) -> Result<(Spot, Found), FilesError> {
+fn found(vault: &Vault, top: &Path, path: &str) -> Result<(Spot, Found), FilesError> {
     let asked = files::from_vault(top, path)?;
     let spot = files::spot(vault, &asked)?.ok_or(FilesError::NoFile)?;
     let found = spot.open()?.ok_or(FilesError::NoFile)?;

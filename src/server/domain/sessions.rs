@@ -43,7 +43,7 @@ impl Domain {
         let removed = super::keys::blocking(move || {
             // An agent that is still there would make the folder again.
             let _lock = host::Lock::take(dir.join("lock")).map_err(io::Error::other)?;
-            std::fs::remove_dir_all(dir)
+            host::remove_folder(&dir)
         });
         match removed.await? {
             Ok(()) => tracing::info!(session = id, "a session was deleted"),

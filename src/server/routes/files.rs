@@ -65,6 +65,10 @@ impl From<FilesError> for Fault {
         match error {
             FilesError::NoFolder | FilesError::NoFile => Fault::missing(said),
             FilesError::Changed => Fault::new(StatusCode::PRECONDITION_FAILED, said),
+            FilesError::RawOnly(ReachError::TooLong(_)) => {
+                Fault::new(StatusCode::PAYLOAD_TOO_LARGE, said)
+            }
+            FilesError::RawOnly(_) => Fault::bad(said),
             FilesError::Reach(error) => error.into(),
             FilesError::Domain(error) => error.into(),
         }
@@ -78,7 +82,7 @@ impl From<ReachError> for Fault {
             ReachError::Outside | ReachError::Closed(_) | ReachError::RunsLater(_) => {
                 Fault::forbidden(said)
             }
-            ReachError::TooLong => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, said),
+            ReachError::TooLong(_) => Fault::new(StatusCode::PAYLOAD_TOO_LARGE, said),
             ReachError::Odd(_)
             | ReachError::NotFolder
             | ReachError::NotFile

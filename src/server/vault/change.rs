@@ -1,6 +1,7 @@
 //! A [`Folder`]'s other half: what changes files. Whole or not at all, never through a link, and
 //! nothing is put over what is there unless that was meant.
 
+use super::draft::{Draft, name_beside};
 use super::{FileError, Folder, absent};
 use crate::limits::{UNFINISHED_SECONDS_MAX, VAULT_FILE_BYTES_MAX};
 use cap_std::fs::{File, OpenOptions, OpenOptionsExt};
@@ -13,10 +14,15 @@ impl Folder {
     /// Writes a file that must not be there yet.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         bounded(path, bytes)?;
-        self.create_as(path, bytes, 0o600)
+        self.create_long(path, bytes)
     }
 
-    /// The same, with this mode, and of any length.
+    /// The same, of any length.
+    pub(crate) fn create_long(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        Draft::new(self, path, 0o600)?.write(bytes)?.settle_new().map(drop)
+    }
+
+    /// The same with this mode, in a folder that nobody knows yet: it need not be whole.
     pub(crate) fn create_as(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode);
@@ -31,25 +37,7 @@ impl Folder {
     /// what it is: neither is it replaced, nor what it leads to.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         bounded(path, bytes)?;
-        let unfinished = unfinished(path);
-        let mode = match self.dir.symlink_metadata(path) {
-            Ok(found) if found.is_symlink() => return Err(FileError::Link(path.to_owned())),
-            Ok(found) => Some(found.permissions()),
-            Err(error) if absent(&error) => None,
-            Err(error) => return Err(FileError::of(path)(error)),
-        };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
-        let written = self.dir.open_with(&unfinished, &options).and_then(|file| {
-            mode.map_or(Ok(()), |mode| file.set_permissions(mode))?;
-            put(file, bytes)
-        });
-        let done = written.and_then(|()| self.dir.rename(&unfinished, &self.dir, path));
-        done.map_err(|error| {
-            // The reason is what counts, not that a rest of it stays.
-            let _ = self.dir.remove_file(&unfinished);
-            FileError::of(path)(error)
-        })
+        Draft::over(self, path, 0o600)?.write(bytes)?.settle().map(drop)
     }
 
     /// Moves what is here into another folder, where nothing of that name may be.
@@ -75,7 +63,7 @@ impl Folder {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             Err(error) => return Err(FileError::of(old)(error.into())),
         }
-        let aside = unfinished(old);
+        let aside = name_beside(old);
         self.rename(old, self, &aside)?;
         if let Err(error) = self.rename(new, self, old) {
             self.rename(&aside, self, old)?;
@@ -96,8 +84,8 @@ impl Folder {
     /// Makes a folder beside what is here for what is not yet whole; whoever made it takes it
     /// away again. What others left unfinished is swept, if it is old.
     pub(crate) fn unfinished(&self) -> Result<PathBuf, FileError> {
-        self.sweep(UNFINISHED_SECONDS_MAX, is_unfinished)?;
-        let path = unfinished(Path::new("new"));
+        self.sweep(UNFINISHED_SECONDS_MAX, notes::is_draft)?;
+        let path = name_beside(Path::new("new"));
         self.folder_made(&path)?;
         Ok(path)
     }
@@ -136,7 +124,11 @@ impl Folder {
             Err(error) => return Err(FileError::of(path)(error)),
         };
         let removed = match found.is_dir() {
-            true => self.dir.remove_dir_all(path),
+            true => {
+                let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+                let Some(folder) = self.opened(path, flags)? else { return Ok(false) };
+                host::clear(&folder).and_then(|()| self.dir.remove_dir(path))
+            }
             false => self.dir.remove_file(path),
         };
         removed.map(|()| true).map_err(FileError::of(path))
@@ -152,14 +144,4 @@ pub(crate) fn bounded(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 fn put(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Where a file is written before it is in its place.
-fn unfinished(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.parachute", uuid::Uuid::new_v4().simple()))
-}
-
-pub(crate) fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".parachute")
 }

@@ -10,6 +10,7 @@ pub(crate) mod cli;
 pub(crate) mod contexts;
 pub(crate) mod daily;
 pub(crate) mod definitions;
+mod draft;
 pub(crate) mod files;
 pub(crate) mod git;
 pub(crate) mod hooks;
@@ -29,7 +30,7 @@ pub(crate) mod unpack;
 pub(crate) mod workspaces;
 
 pub(crate) use change::bounded;
-use change::is_unfinished;
+pub(crate) use draft::Draft;
 pub(crate) use name::Name;
 pub(crate) use notes::{Front, front};
 pub(crate) use pattern::Pattern;

@@ -2,11 +2,11 @@
 //! folder, and their hashes. Links are neither followed nor synchronised, and of what is hidden
 //! only `.agents` is (contract-extended §5.1). What is done about a difference is not known here.
 
-use super::files::{self, Act, Found, ReachError, Stamp, judge, now_ns, ours};
-use super::{FileError, Folder, absent, is_unfinished};
+use super::files::{self, Act, Found, ReachError, Stamp, Vault, now_ns};
+use super::{FileError, Folder, absent};
 use crate::limits::{
-    FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILE_BYTES_MAX, SYNC_FILES_MAX, SYNC_REST_NS,
-    UNFINISHED_SECONDS_MAX,
+    FOLDERS_DEEP_MAX, PATH_BYTES_MAX, SYNC_FILE_BYTES_MAX, SYNC_FILES_MAX, SYNC_PROBLEMS_MAX,
+    SYNC_REST_NS,
 };
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -82,7 +82,7 @@ pub(crate) fn hashed(folder: &Folder, name: &Path) -> Result<Option<Hashed>, Rea
         let Some(found) = Found::open(folder, name)? else { return Ok(None) };
         let began = now_ns();
         if found.stamp.size > SYNC_FILE_BYTES_MAX {
-            return Err(ReachError::TooLong);
+            return Err(ReachError::TooLong(SYNC_FILE_BYTES_MAX));
         }
         // It may grow meanwhile.
         let bounded = (&found.file).take(SYNC_FILE_BYTES_MAX);
@@ -103,7 +103,7 @@ pub(crate) fn rests(stamp: &Stamp, read_ns: i64) -> bool {
 }
 
 /// Whether a file is there, no link on the way; or may be, as far as can be seen.
-pub(crate) fn is_there(vault: &Folder, real: &Path) -> bool {
+pub(crate) fn is_there(vault: &Vault, real: &Path) -> bool {
     let (Some(above), Some(name)) = (real.parent(), real.file_name()) else { return false };
     match files::walk(vault, above) {
         Ok(Some(folder)) => match folder.dir().symlink_metadata(name) {
@@ -115,76 +115,101 @@ pub(crate) fn is_there(vault: &Folder, real: &Path) -> bool {
     }
 }
 
-/// Visits each file below a folder, by its real path. Answers whether it saw all there is; None:
-/// there is no such folder.
+/// What came of a walk.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Walked {
+    /// It did not see all there is.
+    pub(crate) is_partial: bool,
+    /// The first of what it saw and cannot tell, each with the reason.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Walked {
+    pub(crate) fn problem(&mut self, path: &str, why: &str) {
+        if self.problems.len() < SYNC_PROBLEMS_MAX {
+            let shown: String = path.chars().take(PATH_BYTES_MAX / 4).collect();
+            self.problems.push(format!("{shown}: {why}"));
+        }
+    }
+}
+
+/// Visits each file below a folder, by its real path. None: there is no such folder.
 pub(crate) fn walk(
-    vault: &Folder,
+    vault: &Vault,
     root: &Path,
-    visit: &mut dyn FnMut(Visit<'_>) -> Result<(), ReachError>,
-) -> Result<Option<bool>, ReachError> {
+    visit: &mut dyn FnMut(Visit<'_>, &mut Walked) -> Result<(), ReachError>,
+) -> Result<Option<Walked>, ReachError> {
     let Some(folder) = files::walk(vault, root)? else { return Ok(None) };
-    let mut walk = Walk { root, ours: ours(vault), left: SYNC_FILES_MAX, whole: true, visit };
+    let mut walk = Walk { vault, root, left: SYNC_FILES_MAX, done: Walked::default(), visit };
     walk.folder(&folder, "", FOLDERS_DEEP_MAX)?;
-    Ok(Some(walk.whole))
+    Ok(Some(walk.done))
 }
 
 struct Walk<'w> {
+    vault: &'w Vault,
     root: &'w Path,
-    ours: Option<(u64, u64)>,
     left: usize,
-    whole: bool,
-    visit: &'w mut dyn FnMut(Visit<'_>) -> Result<(), ReachError>,
+    done: Walked,
+    visit: &'w mut dyn FnMut(Visit<'_>, &mut Walked) -> Result<(), ReachError>,
 }
 
 impl Walk<'_> {
     fn folder(&mut self, folder: &Folder, path: &str, deep: usize) -> Result<(), ReachError> {
         let Ok(entries) = folder.dir().entries() else {
-            self.whole = false;
+            self.unseen(path, "the folder cannot be listed");
             return Ok(());
         };
         for entry in entries {
-            let Ok(entry) = entry.map_err(|_| self.whole = false) else { break };
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let inside = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            // One that is gone meanwhile is found to be gone the next time.
-            let Ok(found) = entry.metadata() else { continue };
-            if is_left(&name, found.is_file(), &Stamp::of(&found)) {
-                if let Err(error) = folder.remove(Path::new(&name)) {
-                    tracing::warn!(%error, path = inside, "what a server left is still there");
+            let Ok(entry) = entry.map_err(|_| self.done.is_partial = true) else { break };
+            let name = entry.file_name();
+            let told = name.to_str().filter(|name| !name.chars().any(char::is_control));
+            let Some(name) = told.filter(|name| !is_hidden(name)) else {
+                match told {
+                    Some(draft) => notes::sweep(&entry, draft),
+                    None if name.as_encoded_bytes().starts_with(b".") => {}
+                    None => {
+                        let odd = name.to_string_lossy().escape_debug().to_string();
+                        self.done.problem(&below(path, &odd), "its name cannot be told");
+                    }
                 }
                 continue;
-            }
-            let odd = is_hidden(&name) || name.chars().any(char::is_control);
-            if odd || judge(&self.root.join(&inside), Act::Write).is_err() {
+            };
+            let inside = below(path, name);
+            // One that is gone meanwhile is found to be gone the next time.
+            let Ok(found) = entry.metadata() else { continue };
+            if self.vault.judge(&self.root.join(&inside), Act::Write).is_err() {
                 continue;
             }
             if found.is_dir() {
-                match folder.entered(Path::new(&name)) {
-                    Ok(Some(within)) if within.id() == self.ours => {}
+                match folder.entered(Path::new(name)) {
+                    Ok(Some(within)) if self.vault.is_ours(&within) => {}
                     Ok(Some(within)) if deep > 0 => self.folder(&within, &inside, deep - 1)?,
                     Ok(None) => {}
-                    Ok(Some(_)) | Err(_) => self.whole = false,
+                    Ok(Some(_)) => self.unseen(&inside, "the folder lies too deep"),
+                    Err(_) => self.unseen(&inside, "the folder cannot be opened"),
                 }
+            } else if found.is_file() && inside.len() > PATH_BYTES_MAX {
+                self.done.problem(&inside, "the path is too long");
             } else if found.is_file() {
                 if self.left == 0 {
                     return Err(ReachError::TooMany(SYNC_FILES_MAX));
                 }
                 self.left -= 1;
                 let stamp = Stamp::of(&found);
-                (self.visit)(Visit { folder, name: &name, path: &inside, stamp })?;
+                (self.visit)(Visit { folder, name, path: &inside, stamp }, &mut self.done)?;
             }
         }
         Ok(())
     }
+
+    fn unseen(&mut self, path: &str, why: &str) {
+        self.done.is_partial = true;
+        self.done.problem(path, why);
+    }
 }
 
-/// Whether it is what a server left that was killed while it wrote.
-fn is_left(name: &str, is_file: bool, stamp: &Stamp) -> bool {
-    let ours = is_file
-        && is_unfinished(name)
-        && name.len() == ".".len() + 32 + ".parachute".len()
-        && name.bytes().skip(1).take(32).all(|byte| byte.is_ascii_hexdigit());
-    ours && now_ns().saturating_sub(stamp.changed_ns) / 1_000_000_000 > UNFINISHED_SECONDS_MAX
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
 #[cfg(test)]
@@ -215,16 +240,19 @@ mod tests {
         }
         std::os::unix::fs::symlink("a.md", top.path().join("l.md")).expect("linked");
         std::os::unix::fs::symlink("b", top.path().join("l")).expect("linked");
-        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let vault = Vault::open(top.path(), Path::new("")).expect("opened").expect("there");
         let mut seen = Vec::new();
-        let mut visit = |visit: Visit<'_>| {
+        let mut visit = |visit: Visit<'_>, _: &mut Walked| {
             seen.push(visit.path.to_owned());
             let hashed = visit.hashed()?.expect("there");
             assert_eq!(hashed.hash, files::hash(b"x"));
             assert!(!hashed.is_lasting, "it was written just now");
             Ok(())
         };
-        assert_eq!(walk(&vault, Path::new(""), &mut visit).expect("walked"), Some(true));
+        assert_eq!(
+            walk(&vault, Path::new(""), &mut visit).expect("walked"),
+            Some(Walked::default())
+        );
         seen.sort();
         assert_eq!(seen, [".agents/d.md", "a.md", "b/c.md"]);
     }
@@ -236,20 +264,11 @@ mod tests {
         fs::write(top.path().join("a/c.md"), "x").expect("written");
         std::os::unix::fs::symlink("a", top.path().join("l")).expect("linked");
         std::os::unix::fs::symlink("c.md", top.path().join("a/l.md")).expect("linked");
-        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let vault = Vault::open(top.path(), Path::new("")).expect("opened").expect("there");
         assert!(is_there(&vault, Path::new("a/c.md")));
         for path in ["a/none.md", "none/c.md", "a/c.md/d.md", "l/c.md", "a/l.md", "a/b", ""] {
             assert!(!is_there(&vault, Path::new(path)), "{path}");
         }
-    }
-
-    #[test]
-    fn only_files_are_taken_for_what_a_server_left() {
-        let name = format!(".{}.parachute", "0".repeat(32));
-        let stamp = Stamp { size: 1, inode: 1, modified_ns: 0, changed_ns: 0 };
-        assert!(is_left(&name, true, &stamp) && !is_left(&name, false, &stamp));
-        assert!(!is_left(".parachute", true, &stamp) && !is_left(&name[1..], true, &stamp));
-        assert!(!is_left(&name, true, &Stamp { changed_ns: now_ns(), ..stamp }));
     }
 
     #[test]

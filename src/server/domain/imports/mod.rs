@@ -113,7 +113,7 @@ impl Domain {
         if is_owner && Path::new(&path).is_absolute() && !Path::new(&path).starts_with(&top) {
             return blocking(move || plain_file(&PathBuf::from(path))).await?;
         }
-        self.in_vault(move |vault| {
+        self.in_files(move |vault| {
             let path = path.strip_prefix("/vault/").unwrap_or(&path);
             let found = files::from_vault(&top, path)
                 .and_then(|asked| files::spot(vault, &asked))

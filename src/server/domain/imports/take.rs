@@ -4,7 +4,7 @@ use super::{PLACE, note_bad, write};
 use crate::domain::keys::blocking;
 use crate::domain::{Domain, DomainError, prompt};
 use crate::store::{MetadataEdit, Renewed, SessionRow, Store};
-use crate::vault::Folder;
+use crate::vault::{Draft, Folder};
 use imports::session::facts;
 use imports::{Conversation, Found, Role, Source, project};
 use serde_json::{Map, Value};
@@ -177,8 +177,9 @@ impl Taking {
                     return Ok(Written { messages: found.message_count, bytes });
                 }
             }
-            let written = folder.write_through(&file, |to| write::lines(to, &session, &told));
-            Ok(Written { messages: told.messages.len(), bytes: written? })
+            let draft = Draft::new(&folder, &file, 0o600)?;
+            let written = draft.fill(|to| write::lines(to, &session, &told))?.settle()?;
+            Ok(Written { messages: told.messages.len(), bytes: written.size })
         });
         writing.await?.map_err(|error: DomainError| match error {
             DomainError::File(error) => DomainError::Unusable(format!(

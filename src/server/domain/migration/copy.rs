@@ -3,13 +3,12 @@
 //! Claude's own folder.
 
 use crate::limits::TRANSCRIPT_COPIED_BYTES_MAX;
-use crate::vault::{FileError, Folder, cli};
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use crate::vault::{Draft, FileError, Folder, cli};
 use rustix::fs::OFlags;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,15 +77,13 @@ impl Transcript {
         if dir.symlink_metadata(file).is_ok() {
             return Ok(false);
         }
-        let part = PathBuf::from(format!(".{}.parachute", uuid::Uuid::new_v4().simple()));
-        let copied = written(dir, &part, source).and_then(|()| named(dir, &part, file));
-        // What is left of it is in nobody's way.
-        if let Err(error) = dir.remove_file(&part)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "could not remove the unfinished copy of a transcript");
+        let modified = source.metadata().and_then(|found| found.modified()).map_err(io)?;
+        let draft = Draft::new(&folder, file, 0o600)?.fill(|to| copied(source, to))?;
+        // The CLI goes by it to say which one is the newest.
+        match draft.dated(modified)?.settle_new() {
+            Err(FileError::Taken(_)) => Ok(false),
+            settled => settled.map(|_| true),
         }
-        copied.map_err(io)
     }
 }
 
@@ -100,29 +97,12 @@ fn opened(from: &Path) -> io::Result<File> {
     }
 }
 
-fn written(dir: &Dir, part: &Path, source: File) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut to = dir.open_with(part, &options)?.into_std();
-    let modified = source.metadata()?.modified()?;
-    let copied = io::copy(&mut source.take(TRANSCRIPT_COPIED_BYTES_MAX + 1), &mut to)?;
-    if copied > TRANSCRIPT_COPIED_BYTES_MAX {
-        return Err(io::Error::other("it is too long to be copied"));
-    }
-    // The CLI goes by it to say which one is the newest.
-    to.set_modified(modified)?;
-    to.sync_all()
-}
-
-/// Gives the copy its name; false if somebody else has taken it meanwhile. A link, unlike a rename,
-/// refuses to replace.
-fn named(dir: &Dir, part: &Path, file: &Path) -> io::Result<bool> {
-    match dir.hard_link(part, dir, file) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        // Some file systems have no links.
-        Err(_) if dir.symlink_metadata(file).is_err() => dir.rename(part, dir, file).map(|()| true),
-        Err(_) => Ok(false),
+fn copied(source: File, to: &mut dyn Write) -> io::Result<()> {
+    match io::copy(&mut source.take(TRANSCRIPT_COPIED_BYTES_MAX + 1), to)? {
+        copied if copied > TRANSCRIPT_COPIED_BYTES_MAX => {
+            Err(io::Error::other("it is too long to be copied"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,13 +2,14 @@
 //! since it was read last is not read again. What is known and no longer there is taken for
 //! deleted, but only if the whole root could be seen: a disk that is not mounted deletes nothing.
 
-use super::{Root, bad, is_binary, is_known, seconds, stored, text_of};
+use super::{Root, bad, is_binary, is_known, said, seconds, stored, text_of};
 use crate::domain::files::FilesError;
 use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_PATTERN_BYTES_MAX, SYNC_VANISHED_MAX};
 use crate::store::sync::{KnownFile, News};
-use crate::vault::sync::{Visit, is_there, walk};
-use crate::vault::{Folder, Pattern};
+use crate::vault::Pattern;
+use crate::vault::files::Vault;
+use crate::vault::sync::{Visit, Walked, is_there, walk};
 use notes::Ignored;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -62,7 +63,8 @@ impl Domain {
         });
         let (files, deleted) = told.await?;
         let generated_at = Timestamp::now();
-        Ok(Manifest { root: ask.root, files, generated_at, version, deleted })
+        let problems = looked.problems;
+        Ok(Manifest { root: ask.root, files, generated_at, version, deleted, problems })
     }
 
     /// What was changed after a time, by the clock of the disk.
@@ -174,16 +176,17 @@ struct Looked {
     /// For each of the news, which of the files it is of.
     indices: Vec<Option<usize>>,
     is_there: bool,
+    problems: Vec<String>,
 }
 
 impl Look {
-    fn go(self, vault: &Folder) -> Result<Looked, FilesError> {
+    fn go(self, vault: &Vault) -> Result<Looked, FilesError> {
         let Look { root, wanted, ignored, known, quick } = self;
         let by_path: HashMap<&str, &KnownFile> =
             known.iter().map(|known| (known.path.as_str(), known)).collect();
         let (mut files, mut news, mut indices) = (Vec::new(), Vec::new(), Vec::new());
         let mut there: HashSet<String> = HashSet::new();
-        let mut visit = |visit: Visit<'_>| {
+        let mut visit = |visit: Visit<'_>, walked: &mut Walked| {
             let key = root.key_of(Path::new(visit.path));
             let known = by_path.get(key.as_str()).copied();
             let left_alone = ignored.is_ignored(&root.real.join(visit.path), false);
@@ -212,6 +215,7 @@ impl Look {
                     // told as it was known last: else somebody could take it for deleted.
                     Err(error) => {
                         tracing::warn!(%error, path = key, "a file cannot be synchronised");
+                        walked.problem(visit.path, &said(error));
                         there.insert(key.clone());
                         let Some(known) = known.filter(|known| known.deleted_at.is_none()) else {
                             return Ok(());
@@ -225,14 +229,15 @@ impl Look {
             files.push(SyncFile { path, hash, size: stamp.size, modified, version });
             Ok(())
         };
-        let whole = walk(vault, &root.real, &mut visit)?;
+        let walked = walk(vault, &root.real, &mut visit)?;
         // A folder on which a disk is mounted is there without the disk, too, and empty.
         let alive = known.iter().filter(|known| known.deleted_at.is_none()).count();
         let vanished = there.is_empty() && alive > SYNC_VANISHED_MAX;
         if vanished {
             tracing::warn!(root = root.key, alive, "all files are gone; is a disk not mounted?");
         }
-        if whole == Some(true) && !quick && !vanished {
+        let whole = walked.as_ref().is_some_and(|walked| !walked.is_partial);
+        if whole && !quick && !vanished {
             let missed = known.iter().filter(|known| !there.contains(&known.path));
             // A walk may miss a name that was given to another file meanwhile.
             for gone in missed.filter(|known| !is_there(vault, &root.path_of(known))) {
@@ -241,7 +246,9 @@ impl Look {
                 news.push(News { path: gone.path.clone(), text: None, only_at });
             }
         }
-        Ok(Looked { wanted, files, news, indices, is_there: whole.is_some() })
+        let is_there = walked.is_some();
+        let problems = walked.unwrap_or_default().problems;
+        Ok(Looked { wanted, files, news, indices, is_there, problems })
     }
 }
 
@@ -329,7 +336,7 @@ mod tests {
             set_permissions(top.path().join(name), Permissions::from_mode(0o000)).expect("set");
         }
         let look = look(&["c.md"]);
-        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let vault = Vault::open(top.path(), Path::new("")).expect("opened").expect("there");
         // Root reads everything; its thread gives that up.
         let looked = std::thread::spawn(move || {
             let none = CapabilitySet::empty();
@@ -356,7 +363,7 @@ mod tests {
         std::fs::write(top.path().join(odd), "x").expect("written");
         std::fs::write(top.path().join("b.md"), "x").expect("written");
         let look = look(&[odd, "gone.md"]);
-        let vault = Folder::open(top.path()).expect("opened").expect("there");
+        let vault = Vault::open(top.path(), Path::new("")).expect("opened").expect("there");
         let looked = look.go(&vault).expect("looked");
         let buried: Vec<&str> = looked
             .news

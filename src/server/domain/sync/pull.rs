@@ -6,8 +6,7 @@ use crate::domain::Domain;
 use crate::domain::files::FilesError;
 use crate::limits::{SYNC_ANSWER_BYTES_MAX, SYNC_FILE_BYTES_MAX};
 use crate::store::sync::{News, Visit};
-use crate::vault::Folder;
-use crate::vault::files::{self, ReachError};
+use crate::vault::files::{self, ReachError, Vault};
 use crate::vault::sync::rests;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,7 +41,7 @@ impl Domain {
                         Err(why) => out.errors.push(format!("{asked}: {why}")),
                     }
                 }
-                Ok((out, news))
+                Ok::<_, FilesError>((out, news))
             })
             .await?;
         let seen = |news: &News| Some((news.path.clone(), news.text.clone()?.0));
@@ -54,7 +53,7 @@ impl Domain {
 
 type Given = Result<(PulledFile, News), String>;
 
-fn give(vault: &Folder, root: &Root, path: &Path, room: &mut u64) -> Result<Given, ReachError> {
+fn give(vault: &Vault, root: &Root, path: &Path, room: &mut u64) -> Result<Given, ReachError> {
     let Some(real) = unlinked(vault, root, path)? else { return Ok(Err("File not found".into())) };
     let spot = files::spot(vault, &real)?;
     let found = match &spot {

@@ -3,14 +3,14 @@
 
 use super::aside::Aside;
 use super::rules::{self, Base, Here, Verdict};
-use super::{Root, few, is_known, path_in, stored, text_of, unlinked, who};
+use super::{Root, few, is_known, path_in, said, stored, text_of, unlinked, who};
 use crate::domain::files::FilesError;
 use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_COMPARED_BYTES_MAX, SYNC_FILE_BYTES_MAX};
 use crate::store::sync::{Memory, News, Visit};
-use crate::vault::files::{self, Draft, ReachError, Spot, Stamp};
+use crate::vault::FileError;
+use crate::vault::files::{self, ReachError, Spot, Stamp, Vault};
 use crate::vault::sync::hashed;
-use crate::vault::{FileError, Folder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notes::Ignored;
@@ -151,7 +151,7 @@ impl Domain {
             });
             let done = done.collect::<Vec<_>>();
             aside.sweep();
-            Ok(done)
+            Ok::<_, FilesError>(done)
         });
         let done = done.await?;
         let (mut news, mut seen, mut count) = (Vec::new(), Vec::new(), 0);
@@ -177,14 +177,6 @@ impl Domain {
             out.push((asked, done));
         }
         Ok(out)
-    }
-}
-
-/// What is wrong, for the device; what the disk says is in the journal.
-fn said(error: ReachError) -> String {
-    match error {
-        ReachError::File(FileError::Io { source, .. }) => source.kind().to_string(),
-        error => error.to_string(),
     }
 }
 
@@ -226,7 +218,7 @@ fn of_file(root: &Root, file: PushedFile) -> Result<Work, String> {
 }
 
 fn do_one(
-    vault: &Folder,
+    vault: &Vault,
     root: &Root,
     work: &Work,
     memory: &Memory,
@@ -261,7 +253,7 @@ fn do_one(
     }
     let spot = files::spot_to_write(vault, &root.real.join(&work.path))?;
     // Written before it is judged again: then hardly any time is left for another's change.
-    let draft = Draft::write(&spot, bytes)?;
+    let draft = spot.draft(bytes)?;
     let (here, _) = look(work, Some(&spot), memory, &mut out)?;
     match rules::of_push(&here, &base, hash, || is_grown(&spot, bytes)) {
         Verdict::Same => out.hash = here.hash,

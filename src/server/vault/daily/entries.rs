@@ -1,12 +1,9 @@
 //! Entries: `Daily/entries/<id>.md`. An id is the minute in which one was made; a second one of
 //! the same minute has a number behind it (traps 89 and T-63). Nothing is ever put over another.
 
-use super::super::{FileError, Folder, bounded};
+use super::super::{FileError, Folder};
 use crate::limits::{ENTRIES_MAX, ENTRIES_OF_A_MINUTE_MAX};
-use rustix::fs::RenameFlags;
-use rustix::io::Errno;
 use std::cmp::Reverse;
-use std::io;
 use std::path::{Path, PathBuf};
 use wire::Timestamp;
 
@@ -70,45 +67,15 @@ pub(crate) fn create(
         let id = if number == 1 { minute.to_owned() } else { format!("{minute}-{number}") };
         let file = PathBuf::from(format!("{id}.md"));
         let text = text(&id);
-        bounded(&file, text.as_bytes())?;
         if folder.dir().symlink_metadata(&file).is_ok() {
             continue;
         }
-        match put(&folder, &file, text.as_bytes()) {
+        match folder.create(&file, text.as_bytes()) {
             Err(FileError::Taken(_)) => {}
             done => return done.map(|()| id),
         }
     }
     Err(FileError::Taken(Path::new(PLACE).join(minute)))
-}
-
-fn put(folder: &Folder, file: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let unfinished = format!(".entry.{}.parachute", uuid::Uuid::new_v4().simple());
-    let unfinished = Path::new(&unfinished);
-    let written = folder.create_as(unfinished, bytes, 0o600);
-    let done = written.and_then(|()| {
-        let dir = folder.dir();
-        match rustix::fs::renameat_with(dir, unfinished, dir, file, RenameFlags::NOREPLACE) {
-            // Where the disk cannot, a second name can.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                let linked = dir.hard_link(unfinished, dir, file);
-                linked.and_then(|()| dir.remove_file(unfinished)).map_err(taken(file))
-            }
-            renamed => renamed.map_err(|error| taken(file)(error.into())),
-        }
-    });
-    if done.is_err() {
-        // The reason is what counts, not that a rest of it stays.
-        let _ = folder.remove(unfinished);
-    }
-    done
-}
-
-fn taken(file: &Path) -> impl FnOnce(io::Error) -> FileError {
-    move |error| match error.kind() {
-        io::ErrorKind::AlreadyExists => FileError::Taken(file.to_owned()),
-        _ => FileError::of(file)(error),
-    }
 }
 
 /// Whether a text can be the name of an entry's file: one part of a path, and not hidden.

@@ -1,9 +1,9 @@
 //! What is in a folder, as the app shows it. What nobody reaches by its path is not listed; a
 //! link that leads there, or out, is told as one that leads nowhere.
 
-use super::{Act, ReachError, judge, real, walk};
+use super::{Act, ReachError, Vault, judge, real, walk};
 use crate::limits::FILES_LISTED_MAX;
-use crate::vault::{FileError, Folder};
+use crate::vault::FileError;
 use cap_std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use wire::Timestamp;
@@ -12,7 +12,7 @@ use wire::files::{Entry, EntryKind};
 /// The real path of a folder and what is in it, by name. None where there is nothing. `top` is
 /// the vault's own path, which the entries' begin with.
 pub(crate) fn list(
-    vault: &Folder,
+    vault: &Vault,
     top: &Path,
     path: &Path,
     hidden: bool,
@@ -26,7 +26,7 @@ pub(crate) fn list(
         // What is no text cannot be told in JSON, nor asked for.
         let Ok(name) = found.file_name().into_string() else { continue };
         let inside = here.join(&name);
-        if (name.starts_with('.') && !hidden) || judge(&inside, Act::Read).is_err() {
+        if (name.starts_with('.') && !hidden) || vault.judge(&inside, Act::Read).is_err() {
             continue;
         }
         // One that is gone meanwhile is no entry.
@@ -40,7 +40,7 @@ pub(crate) fn list(
     Ok(Some((here, entries)))
 }
 
-fn entry(vault: &Folder, top: &Path, name: String, inside: PathBuf, itself: &Metadata) -> Entry {
+fn entry(vault: &Vault, top: &Path, name: String, inside: PathBuf, itself: &Metadata) -> Entry {
     let is_symlink = itself.is_symlink();
     let (target, end) = match is_symlink {
         false => (None, Some(inside.clone())),

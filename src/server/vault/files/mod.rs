@@ -4,12 +4,11 @@
 //!
 //! Knows no conditions and no devices; those are the callers'.
 
-mod draft;
+mod change;
 mod list;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use draft::Draft;
 pub(crate) use list::list;
 
 use super::{FileError, Folder, absent};
@@ -20,6 +19,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::ops::Deref;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 use wire::Timestamp;
@@ -35,8 +35,11 @@ const SETTINGS: (&str, &str) = (".claude", "settings");
 /// What later turns run or obey has doors of its own, where it is judged. Daily agents are not
 /// among it: they are notes in `.agents`, which the app writes.
 const RUN_LATER: [&str; 4] = [".claude", ".claude-plugin", ".modules", ".skills"];
-/// The database, with all that stands beside it.
+/// The database in its usual place, with all that stands beside it.
 const DATABASE: (&str, &str) = ("chat", "sessions.db");
+/// What stands beside it elsewhere, by the ends of names; copies begin with the last.
+const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+const COPIES: &str = ".before-v";
 
 /// Why a path leads to nothing that may be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,15 +59,12 @@ pub(crate) enum ReachError {
     #[error("Path is not a file")]
     NotFile,
     /// More than is read whole.
-    #[error(
-        "the file is larger than {max} MiB; ask for its bytes with raw=true",
-        max = FILE_TEXT_BYTES_MAX >> 20
-    )]
-    TooLong,
+    #[error("the file is larger than {max} MiB", max = .0 >> 20)]
+    TooLong(u64),
     /// More than are listed, or synchronised.
     #[error("there are more than {0} files")]
     TooMany(usize),
-    #[error("File is not UTF-8 text; ask for its bytes with raw=true")]
+    #[error("File is not UTF-8 text")]
     NotText,
     #[error(transparent)]
     File(#[from] FileError),
@@ -75,6 +75,51 @@ pub(crate) enum ReachError {
 pub(crate) enum Act {
     Read,
     Write,
+}
+
+/// The vault, opened, and what in it nobody reaches by its path.
+pub(crate) struct Vault {
+    folder: Folder,
+    /// Which folder of this machine is ours, whatever it is called.
+    ours: Option<(u64, u64)>,
+    /// The database from here, where somebody has put it into the vault; a link, and its end.
+    databases: Vec<PathBuf>,
+}
+
+impl Vault {
+    /// Opens it. None where there is none.
+    pub(crate) fn open(path: &Path, database: &Path) -> Result<Option<Vault>, FileError> {
+        let Some(folder) = Folder::open(path)? else { return Ok(None) };
+        // One that is not there, or elsewhere, is reached by nobody.
+        let ours = folder.folder(Path::new(OURS)).ok().flatten().and_then(|folder| folder.id());
+        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let top = canonical(path);
+        let beside = database.parent().zip(database.file_name());
+        let named = beside.map(|(above, name)| canonical(above).join(name));
+        let all = named.into_iter().chain([canonical(database)]);
+        let databases = all.filter_map(|at| Some(at.strip_prefix(&top).ok()?.to_owned())).collect();
+        Ok(Some(Vault { folder, ours, databases }))
+    }
+
+    /// Whether what a path names is closed to this act, by its names and as the database.
+    pub(crate) fn judge(&self, path: &Path, act: Act) -> Result<(), ReachError> {
+        judge(path, act)?;
+        match self.databases.iter().any(|database| is_of(database, path)) {
+            true => Err(ReachError::Closed(path.display().to_string())),
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_ours(&self, folder: &Folder) -> bool {
+        self.ours.is_some() && folder.id() == self.ours
+    }
+}
+
+impl Deref for Vault {
+    type Target = Folder;
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 /// A place in the vault: the folder, opened, and the name there, which is no link's.
@@ -133,7 +178,7 @@ pub(crate) fn from_vault(vault: &Path, path: &str) -> Result<PathBuf, ReachError
 
 /// Where a path really leads, if there is something. Where there is nothing, the way to it must
 /// be open all the same: what is closed does not even tell what is not in it.
-pub(crate) fn real(vault: &Folder, path: &Path, act: Act) -> Result<Option<PathBuf>, ReachError> {
+pub(crate) fn real(vault: &Vault, path: &Path, act: Act) -> Result<Option<PathBuf>, ReachError> {
     for there in path.ancestors() {
         if let Some(found) = leads_to(vault, there, act)? {
             return Ok(Some(found).filter(|_| there == path));
@@ -144,7 +189,7 @@ pub(crate) fn real(vault: &Folder, path: &Path, act: Act) -> Result<Option<PathB
 
 /// The same of this very path.
 pub(crate) fn leads_to(
-    vault: &Folder,
+    vault: &Vault,
     path: &Path,
     act: Act,
 ) -> Result<Option<PathBuf>, ReachError> {
@@ -154,12 +199,12 @@ pub(crate) fn leads_to(
         Err(error) => return Err(outside(FileError::of(path)(error))),
     };
     let real: PathBuf = real.components().filter(|part| *part != Component::CurDir).collect();
-    judge(&real, act)?;
+    vault.judge(&real, act)?;
     Ok(Some(real))
 }
 
 /// The place of something that is there.
-pub(crate) fn spot(vault: &Folder, path: &Path) -> Result<Option<Spot>, ReachError> {
+pub(crate) fn spot(vault: &Vault, path: &Path) -> Result<Option<Spot>, ReachError> {
     // Also a path that is none's is refused by its names.
     judge(path, Act::Read)?;
     let Some(real) = real(vault, path, Act::Read)? else { return Ok(None) };
@@ -170,7 +215,7 @@ pub(crate) fn spot(vault: &Folder, path: &Path) -> Result<Option<Spot>, ReachErr
 }
 
 /// The place of something that is to be written; folders on the way to it are made.
-pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachError> {
+pub(crate) fn spot_to_write(vault: &Vault, path: &Path) -> Result<Spot, ReachError> {
     judge(path, Act::Write)?;
     let odd = || ReachError::Odd(path.display().to_string());
     for there in path.ancestors() {
@@ -182,7 +227,7 @@ pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachEr
             return Err(odd());
         };
         // By `..` or a link the last name may have come below another folder.
-        judge(&real, Act::Write)?;
+        vault.judge(&real, Act::Write)?;
         let made = real.parent().unwrap_or(Path::new(""));
         let kept = if rest.as_os_str().is_empty() { made } else { &base };
         let mut folder = walk(vault, kept)?.ok_or(ReachError::NotFolder)?;
@@ -196,12 +241,11 @@ pub(crate) fn spot_to_write(vault: &Folder, path: &Path) -> Result<Spot, ReachEr
 
 /// Opens a folder by a real path. What is ours is not entered by whatever name: a file system
 /// may have more than one for it.
-pub(crate) fn walk(vault: &Folder, real: &Path) -> Result<Option<Folder>, ReachError> {
-    let ours = ours(vault);
+pub(crate) fn walk(vault: &Vault, real: &Path) -> Result<Option<Folder>, ReachError> {
     let mut here = Folder { dir: vault.dir.try_clone().map_err(FileError::of(real))? };
     for part in real.iter() {
         match here.entered(Path::new(part))? {
-            Some(folder) if ours.is_some() && folder.id() == ours => {
+            Some(folder) if vault.is_ours(&folder) => {
                 return Err(ReachError::Closed(real.display().to_string()));
             }
             Some(folder) => here = folder,
@@ -209,12 +253,6 @@ pub(crate) fn walk(vault: &Folder, real: &Path) -> Result<Option<Folder>, ReachE
         }
     }
     Ok(Some(here))
-}
-
-/// Which folder of this machine is ours.
-pub(crate) fn ours(vault: &Folder) -> Option<(u64, u64)> {
-    // One that is not there, or elsewhere, is reached by nobody.
-    vault.folder(Path::new(OURS)).ok().flatten().and_then(|folder| folder.id())
 }
 
 impl Folder {
@@ -277,12 +315,12 @@ impl Found {
     pub(crate) fn bytes(&mut self, max: u64) -> Result<Vec<u8>, ReachError> {
         let wrong = FileError::of(Path::new("the file"));
         if self.stamp.size > max {
-            return Err(ReachError::TooLong);
+            return Err(ReachError::TooLong(max));
         }
         let mut bytes = Vec::with_capacity(self.stamp.size as usize);
         (&self.file).take(max + 1).read_to_end(&mut bytes).map_err(wrong)?;
         if bytes.len() as u64 > max {
-            return Err(ReachError::TooLong);
+            return Err(ReachError::TooLong(max));
         }
         Ok(bytes)
     }
@@ -354,6 +392,19 @@ pub(crate) fn judge(path: &Path, act: Act) -> Result<(), ReachError> {
         above = name;
     }
     Ok(())
+}
+
+/// Whether a path is this database's, or of what stands beside it.
+fn is_of(database: &Path, path: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| folded(&name.to_string_lossy()));
+    let (Some(own), Some(name)) = (name(database), name(path)) else { return false };
+    let above = |path: &Path| {
+        let parts = path.parent().into_iter().flat_map(Path::iter);
+        parts.map(|part| folded(&part.to_string_lossy())).collect::<Vec<_>>()
+    };
+    let rest = name.strip_prefix(&own);
+    rest.is_some_and(|rest| BESIDE.contains(&rest) || rest.starts_with(COPIES))
+        && above(database) == above(path)
 }
 
 /// A name as the most lenient file system reads it: no case, no signs that are not seen (HFS+),

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
-fn vault() -> (TempDir, Folder) {
+fn vault() -> (TempDir, Vault) {
     let top = tempfile::tempdir().expect("a folder");
     for (path, text) in [
         ("v/note.md", "note"),
@@ -33,18 +33,19 @@ fn vault() -> (TempDir, Folder) {
     ] {
         symlink(to, top.path().join("v").join(from)).expect("linked");
     }
-    let vault = Folder::open(&top.path().join("v")).expect("opened").expect("there");
+    let top_of = top.path().join("v");
+    let vault = Vault::open(&top_of, &top_of.join("Sub/kept.db")).expect("opened").expect("there");
     (top, vault)
 }
 
-fn read(vault: &Folder, path: &str) -> Result<Option<Vec<u8>>, ReachError> {
+fn read(vault: &Vault, path: &str) -> Result<Option<Vec<u8>>, ReachError> {
     let Some(spot) = spot(vault, Path::new(path))? else { return Ok(None) };
     spot.open()?.map(|mut found| found.bytes(100)).transpose()
 }
 
-fn write(vault: &Folder, path: &str) -> Result<Stamp, ReachError> {
+fn write(vault: &Vault, path: &str) -> Result<Stamp, ReachError> {
     let spot = spot_to_write(vault, Path::new(path))?;
-    Draft::write(&spot, b"new")?.settle()
+    Ok(spot.draft(b"new")?.settle()?)
 }
 
 #[test]
@@ -140,15 +141,14 @@ fn a_file_is_replaced_whole_with_its_mode_and_folders_are_made() {
     write(&vault, &format!("long/{}", "n".repeat(255))).expect("the longest name");
     assert!(matches!(write(&vault, &"n".repeat(256)), Err(ReachError::Odd(_))));
     let spot = spot_to_write(&vault, Path::new("dropped.md")).expect("a place");
-    drop(Draft::write(&spot, b"x").expect("written"));
+    drop(spot.draft(b"x").expect("written"));
     let names = fs::read_dir(top.path().join("v")).expect("listed").flatten();
     let names: Vec<String> =
         names.filter_map(|found| found.file_name().into_string().ok()).collect();
-    assert!(!names.iter().any(|name| name.contains("dropped") || is_left(name)), "{names:?}");
-}
-
-fn is_left(name: &str) -> bool {
-    name.len() > ".parachute".len() && crate::vault::is_unfinished(name)
+    assert!(
+        !names.iter().any(|name| name.contains("dropped") || notes::is_draft(name)),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_file_that_was_changed_since_it_was_judged_is_not_deleted() {
     assert!(spot.delete(&judged).expect("deleted") && !note.exists());
     assert!(spot.delete(&judged).expect("gone is gone"));
     let names = fs::read_dir(top.path().join("v")).expect("listed").flatten();
-    assert!(!names.into_iter().any(|found| is_left(&found.file_name().to_string_lossy())));
+    assert!(!names.into_iter().any(|found| notes::is_draft(&found.file_name().to_string_lossy())));
 }
 
 #[test]
