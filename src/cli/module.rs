@@ -11,9 +11,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::io::{Write, stderr};
 use wire::health::Health;
-use wire::module::{Module, ModuleApproved, ModuleList, ModuleStatus};
+use wire::module::{Module, ModuleApproval, ModuleApproved, ModuleList, ModuleStatus};
 
 const DOOR: &str = "/api/modules";
+const HINT: &str = "`parachute module list` shows them all";
+
+/// Digits of a digest in a table.
+const TOLD: usize = 12;
 
 /// What is asked of a module that comes with the server: method and door.
 const TRIED: [(&str, &str, &str); 3] = [
@@ -45,12 +49,14 @@ async fn list(client: &Client, json: bool) -> Result<u8, Fail> {
 }
 
 fn table(modules: &[Module]) -> Table {
-    let mut table = Table::new(&["NAME", "VERSION", "STATE", "PROVIDES"]);
+    let mut table = Table::new(&["NAME", "VERSION", "STATE", "DIGEST", "PROVIDES"]);
     for module in modules {
+        let digest = module.digest.iter().flat_map(|digest| digest.chars());
         table.row(vec![
             module.state.name.clone(),
             module.version.clone(),
             stands(module).to_owned(),
+            digest.take(TOLD).collect(),
             module.provides.join(", "),
         ]);
     }
@@ -80,18 +86,53 @@ fn tell_problems(modules: &[Module], error: Option<&str>) -> Result<(), Fail> {
     Ok(())
 }
 
+/// Shows what is there, and approves that and nothing else.
 async fn approve(client: &Client, one: &One, json: bool) -> Result<u8, Fail> {
-    let name = utf8_percent_encode(&one.name, NON_ALPHANUMERIC);
-    let asked = client.ask(Ask::post(format!("{DOOR}/{name}/approve"))).await;
+    let ModuleList { modules, .. } = client.ask(Ask::get(DOOR)).await?;
+    let module = named(&modules, &one.name)?;
+    let Some(digest) = module.digest.clone() else {
+        let none = "it comes with the server, and is approved with it";
+        let problem = module.state.problem.as_deref().unwrap_or(none);
+        return Err(Fail::local(format!("{}: {problem}", module.state.name), HINT));
+    };
+    if !json {
+        print(&pairs(&shown(module, &digest), Ink::out()))?;
+    }
+    let name = utf8_percent_encode(&module.state.name, NON_ALPHANUMERIC);
+    let ask = Ask::post(format!("{DOOR}/{name}/approve"));
+    let asked = client.ask(ask.json(&ModuleApproval { digest: Some(digest) })).await;
     let answer: Value = asked.map_err(|fail| match fail {
-        Fail::Refused { status: 404 | 409, .. } => {
-            Fail::local(fail.to_string(), "`parachute module list` shows them all")
-        }
+        Fail::Refused { status: 404 | 409, .. } => Fail::local(fail.to_string(), HINT),
         fail => fail,
     })?;
     let approved: ModuleApproved = client.shape(answer.clone())?;
     tell(&format!("{} approved. {}", approved.name, approved.message), &answer, json)?;
     Ok(exit::DONE)
+}
+
+/// By its name, else by its folder's, as the server does.
+fn named<'m>(modules: &'m [Module], name: &str) -> Result<&'m Module, Fail> {
+    let of_folder = |module: &&Module| {
+        let folder = module.path.as_deref().and_then(|path| path.strip_prefix(".modules/"));
+        folder == Some(name)
+    };
+    let found = modules.iter().find(|module| module.state.name == name);
+    found
+        .or_else(|| modules.iter().find(of_folder))
+        .ok_or_else(|| Fail::local(format!("there is no module {name:?}"), HINT))
+}
+
+/// What is approved.
+fn shown(module: &Module, digest: &str) -> [(&'static str, String); 7] {
+    [
+        ("module", module.state.name.clone()),
+        ("version", module.version.clone()),
+        ("about", module.description.clone()),
+        ("provides", module.provides.join(", ")),
+        ("folder", module.path.clone().unwrap_or_default()),
+        ("state", stands(module).to_owned()),
+        ("digest", digest.to_owned()),
+    ]
 }
 
 async fn status(client: &Client, json: bool) -> Result<u8, Fail> {
@@ -132,7 +173,7 @@ async fn test(client: &Client, only: Option<&str>, json: bool) -> Result<u8, Fai
         modules.iter().map(|module| module.state.name.as_str()).filter(|n| meant(n)).collect();
     if names.is_empty() {
         let what = format!("there is no module {:?}", only.unwrap_or_default());
-        return Err(Fail::local(what, "`parachute module list` shows them all"));
+        return Err(Fail::local(what, HINT));
     }
     let mut results = Vec::new();
     for name in names {

@@ -54,6 +54,8 @@ pub struct Shape {
     pub body: Option<Value>,
     /// Whether the body is a form with a file in it, not JSON.
     pub is_form: bool,
+    /// Whether the body may be missing.
+    pub may_miss: bool,
 }
 
 /// A request's raw input, for [`Take`].

@@ -17,6 +17,7 @@ where
     fn describe(schemas: &mut SchemaGenerator, shape: &mut Shape) {
         shape.query = Some(schemas.subschema_for::<Q>().to_value());
         shape.body = Some(schemas.subschema_for::<B>().to_value());
+        shape.may_miss = true;
     }
 
     async fn take(raw: Raw<'_>) -> Result<MaybeBody<Q, B>, Fault> {

@@ -73,7 +73,7 @@ fn operation<A>(
     if let Some(body) = &door.shape.body {
         let kind = if door.shape.is_form { "multipart/form-data" } else { "application/json" };
         let content = json!({ kind: { "schema": body } });
-        out["requestBody"] = json!({ "required": true, "content": content });
+        out["requestBody"] = json!({ "required": !door.shape.may_miss, "content": content });
     }
     if route.access != Access::Open {
         out["security"] = json!([{ "key": [] }, { "bearer": [] }]);

@@ -57,6 +57,10 @@ pub struct Module {
     pub has_router: bool,
     /// Its folder in the vault; null for those that come with the server.
     pub path: Option<String>,
+    /// Of one that others made and that can be read: the SHA-256, in hex, of every name and byte
+    /// in its folder. Whoever looked at it approves it by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// Answer of `GET /api/modules`.
@@ -69,6 +73,15 @@ pub struct ModuleList {
     pub error: Option<String>,
 }
 
+/// Body of `POST /api/modules/{name}/approve`, which may be missing.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ModuleApproval {
+    /// The digest of what was looked at: nothing else is approved. Without it the module is
+    /// approved as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
 /// Answer of `POST /api/modules/{name}/approve`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ModuleApproved {
@@ -78,4 +91,6 @@ pub struct ModuleApproved {
     pub name: String,
     /// What follows from it.
     pub message: String,
+    /// The digest of what was approved.
+    pub digest: String,
 }

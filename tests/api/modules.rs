@@ -81,6 +81,92 @@ async fn traps_84_and_t20_new_modules_wait_and_changed_ones_again() {
     assert!(told(&caller, "poems").await.contains("Do as I say"));
 }
 
+async fn approve_as(caller: &Caller, name: &str, digest: &Value) -> parachute_tests::Answer {
+    caller.post(&format!("{AT}/{name}/approve"), &json!({ "digest": digest })).await
+}
+
+#[tokio::test]
+async fn what_changed_between_looking_and_approving_is_not_approved() {
+    let home = Home::new();
+    prompt_alone(&home);
+    let server = home.server().await;
+    let caller = server.local();
+    let looked_at = module(&caller, "poems").await["digest"].clone();
+    assert_eq!(looked_at.as_str().map(str::len), Some(64), "{looked_at}");
+    assert_eq!(module(&caller, "chat").await.get("digest"), None);
+    write(&home, &[(".modules/p/CLAUDE.md", "Do as I say.")]);
+    let refused = approve_as(&caller, "poems", &looked_at).await;
+    let now = module(&caller, "poems").await;
+    assert_eq!(refused.status, 409);
+    let said = refused.json()["detail"].as_str().expect("a sentence").to_owned();
+    let digest = now["digest"].as_str().expect("a digest");
+    assert!(said.contains("looked at") && said.contains(digest), "{said}");
+    assert_ne!(now["digest"], looked_at);
+    assert_eq!((&now["status"], &now["known_hash"]), (&json!("pending_approval"), &Value::Null));
+    assert!(!hashes(&home).exists());
+    assert!(!told(&caller, "poems").await.contains("Do as I say"));
+
+    // By its folder's name, too, and as it was looked at again.
+    assert_eq!(approve_as(&caller, "p", &looked_at).await.status, 409);
+    let approved = approve_as(&caller, "poems", &now["digest"]).await;
+    assert_eq!((approved.status, &approved.json()["digest"]), (200, &now["digest"]));
+    assert!(told(&caller, "poems").await.contains("Do as I say"));
+    // What stood there once is not approved after the fact, and takes no approval away.
+    assert_eq!(approve_as(&caller, "poems", &looked_at).await.status, 409);
+    assert_eq!(approve_as(&caller, "poems", &now["digest"]).await.status, 404);
+    assert_eq!(module(&caller, "poems").await["status"], "loaded");
+}
+
+#[tokio::test]
+async fn a_module_is_approved_as_it_is_where_no_digest_is_named() {
+    let home = Home::new();
+    prompt_alone(&home);
+    let server = home.server().await;
+    let caller = server.local();
+    for wrong in [json!({ "digest": 5 }), json!([]), json!("x")] {
+        let refused = caller.post(&format!("{AT}/poems/approve"), &wrong).await;
+        assert!((400..500).contains(&refused.status), "{wrong}: {}", refused.status);
+    }
+    for wrong in ["", "0", &"0".repeat(64), &"0".repeat(100_000)] {
+        assert_eq!(approve_as(&caller, "poems", &json!(wrong)).await.status, 409);
+    }
+    assert!(!hashes(&home).exists());
+    for body in [Some(json!({})), Some(json!({ "digest": null })), None] {
+        let text = format!("{body:?}");
+        write(&home, &[(".modules/p/CLAUDE.md", &text)]);
+        let approved = match body {
+            Some(body) => caller.post(&format!("{AT}/poems/approve"), &body).await,
+            None => approve(&caller, "poems").await,
+        };
+        assert_eq!(approved.status, 200, "{text}");
+        let stands = module(&caller, "poems").await;
+        assert_eq!(stands["status"], "loaded");
+        assert_eq!(approved.json()["digest"], stands["digest"]);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_to_look_like_none_is_seen() {
+    let home = Home::new();
+    prompt_alone(&home);
+    let server = home.server().await;
+    let caller = server.local();
+    assert_eq!(approve(&caller, "poems").await.status, 200);
+    let prompt = home.vault().join(".modules/p/CLAUDE.md");
+    let before = fs::metadata(&prompt).expect("there");
+    let health = async || caller.get("/api/health?detailed=true").await.json()["modules"].clone();
+    for (text, status) in [("Obey  always.", "pending_approval"), ("Rhyme always.", "loaded")] {
+        assert_eq!(before.len(), text.len() as u64);
+        fs::write(&prompt, text).expect("written");
+        let times = fs::FileTimes::new().set_modified(before.modified().expect("a time"));
+        let file = fs::File::options().write(true).open(&prompt).expect("opened");
+        file.set_times(times).expect("set back");
+        assert_eq!(told(&caller, "poems").await.contains(text), status == "loaded");
+        assert_eq!(module(&caller, "poems").await["status"], status);
+        assert_eq!(health().await[3]["status"], status);
+    }
+}
+
 #[tokio::test]
 async fn programs_of_others_are_named_and_never_run() {
     let home = Home::new();

@@ -18,11 +18,12 @@ pub(crate) const MODULES: &[Field] = &[need(
         may("current_hash", Str),
         may("known_hash", Str),
         may("problem", Str),
+        may("digest", Str),
     ]),
 )];
 
 pub(crate) const MODULE_APPROVED: &[Field] =
-    &[need("approved", Bool), need("name", Str), need("message", Str)];
+    &[need("approved", Bool), need("name", Str), need("message", Str), need("digest", Str)];
 
 pub(crate) const ENTRY_MADE: &[Field] = &[
     need("id", Str),

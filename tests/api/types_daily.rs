@@ -21,8 +21,14 @@ async fn modules_parse() {
     let local = server.local();
     get(&local, "/api/modules", t::MODULES).await;
     let approved = local.ask(Method::POST, "/api/modules/poems/approve", None).await;
-    parses(&approved, 200, t::MODULE_APPROVED);
+    let approved = parses(&approved, 200, t::MODULE_APPROVED);
     get(&local, "/api/modules", t::MODULES).await;
+    write(&home, &[(".modules/p/CLAUDE.md", "Rhyme.")]);
+    let looked_at = json!({ "digest": approved["digest"] });
+    let changed = local.post("/api/modules/poems/approve", &looked_at).await;
+    parses(&changed, 409, crate::tables::DETAIL);
+    let anew = local.ask(Method::POST, "/api/modules/poems/approve", None).await;
+    parses(&anew, 200, t::MODULE_APPROVED);
     let again = local.ask(Method::POST, "/api/modules/poems/approve", None).await;
     parses(&again, 404, crate::tables::DETAIL);
 }

@@ -217,7 +217,7 @@ pub(crate) struct NewMcpArgs {
 pub(crate) enum ModuleAct {
     /// List all there are, and say how they stand
     List,
-    /// Approve one as it is now
+    /// Show one and approve it as it was shown
     Approve(One),
     /// Say what the server is, and which modules have doors
     Status,

@@ -110,6 +110,7 @@ impl Domain {
         mut ask: Ask,
         agent_path: Option<String>,
     ) -> Result<Prompt, DomainError> {
+        let kept = self.modules_kept.clone();
         self.in_vault(move |vault| {
             let loaded = definitions::load(vault, agent_path.as_deref());
             let found = loaded.map_err(|error| match (error, agent_path) {
@@ -121,7 +122,7 @@ impl Domain {
             let AgentInfo { name, model, path, .. } = found.agent;
             let prompt = found.prompt;
             ask.agent = path.map(|path| NamedAgent { name, path, prompt, model });
-            Ok(prompt::assemble(vault, ask))
+            Ok(prompt::assemble(vault, ask, &kept))
         })
         .await
     }

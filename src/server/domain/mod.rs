@@ -65,8 +65,8 @@ pub(crate) struct Domain {
     sync: sync::Sync,
     /// Runs of daily agents.
     daily_runs: daily::Runs,
-    /// One approval at a time.
-    module_turn: tokio::sync::Mutex<()>,
+    /// What the vault's modules were counted as; one counts at a time.
+    modules_kept: Arc<tokio::sync::Mutex<crate::vault::modules::kept::Kept>>,
     store: RwLock<Opened>,
     /// One opening at a time.
     opening: tokio::sync::Mutex<()>,
@@ -153,7 +153,7 @@ impl Domain {
             changing_files: tokio::sync::Mutex::new(()),
             sync: sync::Sync::new(dirs.state.join("sync.db")),
             daily_runs: daily::Runs::default(),
-            module_turn: tokio::sync::Mutex::default(),
+            modules_kept: Arc::default(),
             store,
             opening,
         }

@@ -10,10 +10,12 @@ use crate::limits::{
 use crate::vault::Folder;
 use crate::vault::contexts::{ContextPath, FILES, First, Gathered, Told, in_order};
 use crate::vault::modules::ModuleFolder;
+use crate::vault::modules::kept::Kept;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use tokio::sync::Mutex;
 use wire::chat::PromptMetadata;
 
 /// The vault's own prompt.
@@ -60,9 +62,10 @@ pub(crate) struct Prompt {
     pub(crate) problems: Vec<String>,
 }
 
-/// Puts the system prompt together. Blocks for small files.
-pub(crate) fn assemble(vault: &Folder, ask: Ask) -> Prompt {
-    let mut making = Making { vault, told: Told::default(), parts: Vec::new(), out: usual() };
+/// Puts the system prompt together. Blocks for small files, and for who counts modules.
+pub(crate) fn assemble(vault: &Folder, ask: Ask, kept: &Mutex<Kept>) -> Prompt {
+    let (told, parts) = (Told::default(), Vec::new());
+    let mut making = Making { vault, kept, told, parts, out: usual() };
     let metadata = &mut making.out.metadata;
     if let Some(agent) = &ask.agent {
         metadata.agent_name = Some(agent.name.clone());
@@ -100,6 +103,7 @@ fn usual() -> Prompt {
 /// A prompt while it is made.
 struct Making<'v> {
     vault: &'v Folder,
+    kept: &'v Mutex<Kept>,
     told: Told,
     parts: Vec<String>,
     out: Prompt,
@@ -139,7 +143,7 @@ impl Making<'_> {
     fn module_text(&mut self, module: &str) -> Option<(String, String)> {
         let Some(folder) = ModuleFolder::of(module) else {
             // One that others made is told if it was approved as it is.
-            return modules::all::prompt(self.vault, module);
+            return modules::all::prompt(self.vault, module, self.kept);
         };
         let path = folder.prompt_path();
         Some((path.clone(), self.first(Path::new(&path))?.text?))

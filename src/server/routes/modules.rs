@@ -2,9 +2,11 @@
 //! are among the contexts.
 
 use crate::app::App;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serve::table::{get, post};
-use serve::{Access, Cx, Fault, Json, Route, call};
-use wire::module::{ModuleApproved, ModuleList};
+use serve::{Access, Cx, Fault, Json, MaybeBody, Route, call};
+use wire::module::{ModuleApproval, ModuleApproved, ModuleList};
 
 pub(super) fn rows() -> Vec<Route<App>> {
     use Access::Key;
@@ -18,6 +20,15 @@ async fn list(cx: Cx<App>, (): ()) -> Result<Json<ModuleList>, Fault> {
     Ok(Json(cx.app.domain.modules().await))
 }
 
-async fn approve(cx: Cx<App>, (): ()) -> Result<Json<ModuleApproved>, Fault> {
-    Ok(Json(cx.app.domain.approve_module(cx.path.get("name").to_owned()).await?))
+/// There is nothing to ask for.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
+struct NoQuery {}
+
+async fn approve(
+    cx: Cx<App>,
+    MaybeBody(NoQuery {}, body): MaybeBody<NoQuery, ModuleApproval>,
+) -> Result<Json<ModuleApproved>, Fault> {
+    let (name, digest) = (cx.path.get("name").to_owned(), body.and_then(|body| body.digest));
+    Ok(Json(cx.app.domain.approve_module(name, digest).await?))
 }

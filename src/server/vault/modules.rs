@@ -4,6 +4,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod found;
+pub(crate) mod kept;
 pub(crate) mod tree;
 
 use super::{FileError, Folder};

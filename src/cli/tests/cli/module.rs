@@ -5,6 +5,8 @@ use crate::run::House;
 use crate::stub::Answer;
 use serde_json::{Value, json};
 
+const DIGEST: &str = "0123456789abcdef";
+
 fn module(name: &str, status: &str, path: Option<&str>, more: Value) -> Value {
     let mut module = json!({"name": name, "status": status, "version": "0.1.0",
         "description": "x", "provides": ["One", "Two"], "trust_level": "trusted",
@@ -20,7 +22,8 @@ fn modules() -> Value {
     json!({"modules": [
         module("daily", "loaded", None, json!({"hash": "a"})),
         module("p", "loaded", Some(".modules/p"), json!({"provides": []})),
-        module("new", "pending_approval", Some(".modules/n"), json!({"current_hash": "b"})),
+        module("new", "pending_approval", Some(".modules/n"),
+            json!({"current_hash": "b", "digest": DIGEST})),
         module("old", "pending_approval", Some(".modules/o"), known),
         module("py", "unsupported", Some(".modules/y"), json!({})),
         module("bad", "broken", Some(".modules/b"), json!({"version": ""})),
@@ -34,13 +37,13 @@ fn modules_are_listed_and_their_problems_told() {
     let ran = house.run(&["module", "list"]);
     assert_eq!(
         ran.out,
-        "NAME   VERSION  STATE     PROVIDES\n\
-         daily  0.1.0    builtin   One, Two\n\
+        "NAME   VERSION  STATE     DIGEST        PROVIDES\n\
+         daily  0.1.0    builtin                 One, Two\n\
          p      0.1.0    approved\n\
-         new    0.1.0    new       One, Two\n\
-         old    0.1.0    modified  One, Two\n\
-         py     0.1.0    not run   One, Two\n\
-         bad             broken    One, Two\n"
+         new    0.1.0    new       0123456789ab  One, Two\n\
+         old    0.1.0    modified                One, Two\n\
+         py     0.1.0    not run                 One, Two\n\
+         bad             broken                  One, Two\n"
     );
     assert_eq!(
         (ran.status, ran.err.as_str()),
@@ -51,23 +54,67 @@ fn modules_are_listed_and_their_problems_told() {
 }
 
 #[test]
-fn a_module_is_approved_by_its_owner() {
+fn a_module_is_shown_and_approved_as_it_was_shown() {
     let house = House::new();
-    let stub = house.serve(|heard, _| match heard.line.as_str() {
-        "POST /api/modules/a%2Fb/approve" => {
-            Answer::Json(200, json!({"approved": true, "name": "a/b", "message": "Good."}))
+    let approved =
+        || json!({"approved": true, "name": "a/b", "message": "Good.", "digest": DIGEST});
+    let stub = house.serve(move |heard, _| match heard.line.as_str() {
+        "GET /api/modules" => {
+            let more = json!({"digest": DIGEST, "description": "x\u{1b}[31m"});
+            let one = module("a/b", "pending_approval", Some(".modules/n"), more);
+            Answer::Json(
+                200,
+                json!({"modules": [module("daily", "loaded", None, json!({})), one,
+                module("bad", "broken", Some(".modules/bad"), json!({"problem": "No manifest"}))]}),
+            )
         }
-        _ => Answer::Json(404, json!({"detail": "not pending"})),
+        "POST /api/modules/a%2Fb/approve" => Answer::Json(200, approved()),
+        other => panic!("{other}"),
     });
     let ran = house.run(&["module", "approve", "a/b"]);
-    assert_eq!((ran.out.as_str(), ran.status), ("a/b approved. Good.\n", Some(0)), "{ran:?}");
-    let ran = house.run(&["module", "approve", "gone"]);
-    assert_eq!(ran.status, Some(1));
-    assert!(
-        ran.err.contains("not pending") && ran.err.contains("`parachute module list`"),
+    assert_eq!(
+        ran.out,
+        "module    a/b\n\
+         version   0.1.0\n\
+         about     x[31m\n\
+         provides  One, Two\n\
+         folder    .modules/n\n\
+         state     new\n\
+         digest    0123456789abcdef\n\
+         a/b approved. Good.\n",
         "{ran:?}"
     );
-    assert_eq!(stub.heard().len(), 2);
+    assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
+    // By its folder's name, and for a program.
+    let ran = house.run(&["module", "approve", "n", "--json"]);
+    assert_eq!((ran.status, json_of(&ran)), (Some(0), approved()), "{ran:?}");
+    let heard = stub.heard();
+    for at in [1, 3] {
+        assert_eq!(heard[at].line, "POST /api/modules/a%2Fb/approve");
+        assert_eq!(heard[at].body, json!({"digest": DIGEST}));
+    }
+    for (name, said) in [("gone", "no module"), ("daily", "comes with"), ("bad", "No manifest")] {
+        let ran = house.run(&["module", "approve", name]);
+        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        assert!(ran.err.contains(said) && ran.err.contains("`parachute module list`"), "{ran:?}");
+    }
+    assert_eq!(stub.heard().len(), 4 + 3);
+}
+
+#[test]
+fn what_changed_since_it_was_shown_is_not_approved() {
+    let house = House::new();
+    let _stub = house.serve(|heard, _| match heard.line.as_str() {
+        "GET /api/modules" => Answer::Json(200, modules()),
+        _ => Answer::Json(409, json!({"detail": "not the one that was looked at"})),
+    });
+    let ran = house.run(&["module", "approve", "new"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.out.ends_with(&format!("digest    {DIGEST}\n")), "{ran:?}");
+    assert!(
+        ran.err.contains("looked at") && ran.err.contains("`parachute module list`"),
+        "{ran:?}"
+    );
 }
 
 #[test]

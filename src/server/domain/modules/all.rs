@@ -6,8 +6,10 @@ use crate::domain::{Domain, DomainError};
 use crate::limits::PROMPT_FILE_CHARS_MAX;
 use crate::vault::modules::approvals::{Approvals, ApprovalsError, Standing};
 use crate::vault::modules::found::{self, Found, Module as Foreign, PLACE};
+use crate::vault::modules::kept::Kept;
 use crate::vault::{FileError, Folder};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 use wire::module::{Module, ModuleApproved, ModuleList, ModuleState, ModuleStatus};
 
 /// Modules that come with the server: name, description, interfaces, doors.
@@ -45,9 +47,10 @@ impl From<ApprovalsError> for DomainError {
 
 impl Domain {
     pub(crate) async fn modules(&self) -> ModuleList {
-        // One at a time: everything in them is counted.
-        let _one = self.module_turn.lock().await;
-        let looked = self.in_vault(|vault| Ok::<_, DomainError>(judged(vault, None)?)).await;
+        // One at a time, even where nobody waits for the answer any more.
+        let mut kept = self.modules_kept.clone().lock_owned().await;
+        let look = move |vault: &Folder| Ok::<_, DomainError>(judged(vault, None, &mut kept)?);
+        let looked = self.in_vault(look).await;
         let mut modules: Vec<Module> = OWN.map(own).into();
         let error = match looked {
             Ok((judged, error)) => {
@@ -59,33 +62,55 @@ impl Domain {
         ModuleList { modules, error }
     }
 
-    /// Approves a module as it is now.
-    pub(crate) async fn approve_module(&self, name: String) -> Result<ModuleApproved, DomainError> {
-        let _one = self.module_turn.lock().await;
-        let message = self.in_vault(move |vault| approve(vault, &name).map(|said| (name, said)));
-        let (name, message) = message.await?;
-        tracing::info!(module = name, "a module was approved");
-        Ok(ModuleApproved { approved: true, name, message })
+    /// Approves a module as it is now, if that is what was looked at.
+    pub(crate) async fn approve_module(
+        &self,
+        name: String,
+        looked_at: Option<String>,
+    ) -> Result<ModuleApproved, DomainError> {
+        let mut kept = self.modules_kept.clone().lock_owned().await;
+        let approve = move |vault: &Folder| {
+            // What is approved is what stands there, and not what once did.
+            *kept = Kept::default();
+            approve(vault, name, looked_at.as_deref(), &mut kept)
+        };
+        let approved = self.in_vault(approve).await?;
+        let ModuleApproved { name, digest, .. } = &approved;
+        tracing::info!(module = name, digest, "a module was approved");
+        Ok(approved)
     }
 }
 
-fn approve(vault: &Folder, name: &str) -> Result<String, DomainError> {
+fn approve(
+    vault: &Folder,
+    name: String,
+    looked_at: Option<&str>,
+    kept: &mut Kept,
+) -> Result<ModuleApproved, DomainError> {
     let missing = || DomainError::Missing(format!("Module '{name}' is not pending approval"));
     let approvals = Approvals::read(vault)?;
-    let all = judged(vault, None)?.0;
+    let all = judged(vault, None, kept)?.0;
     // By its name, else by its folder's, as the predecessor's command line did.
-    let one = all.iter().find(|one| one.is_called(name));
+    let one = all.iter().find(|one| one.is_called(&name));
     let one = one.or_else(|| all.iter().find(|one| one.folder == name)).ok_or_else(missing)?;
     let known = one.module.as_ref().map_err(|problem| DomainError::Unusable(problem.clone()))?;
+    let (module, tree) = (&known.module, &known.module.tree);
+    if looked_at.is_some_and(|digest| digest != tree.digest) {
+        let digest = &tree.digest;
+        return Err(DomainError::Unusable(format!(
+            "Module '{name}' is not the one that was looked at: its digest is {digest} by now. \
+             Look at it again, then approve it"
+        )));
+    }
     if known.standing == Some(Standing::Approved) {
         return Err(missing());
     }
-    let module = &known.module;
-    approvals.approve(vault, &module.name, &one.folder, &module.tree)?;
-    Ok(match module.tree.programs {
+    approvals.approve(vault, &module.name, &one.folder, tree)?;
+    let message = match tree.programs {
         0 => "It is in use from now on.".to_owned(),
         _ => format!("It is approved. {NOT_RUN}"),
-    })
+    };
+    Ok(ModuleApproved { approved: true, digest: tree.digest.clone(), name, message })
 }
 
 impl Judged {
@@ -97,28 +122,34 @@ impl Judged {
 const NOT_RUN: &str = "Its Python programs are not run by this server; its prompt and data are \
                        used as they are.";
 
-/// The prompt of an approved module of this name, and where it is.
-pub(in crate::domain) fn prompt(vault: &Folder, name: &str) -> Option<(String, String)> {
-    let all =
-        judged(vault, Some(name)).map_err(|error| tracing::warn!(%error, "modules cannot be read"));
+/// The prompt of an approved module of this name, and where it is. Blocks while others count.
+pub(in crate::domain) fn prompt(
+    vault: &Folder,
+    name: &str,
+    kept: &Mutex<Kept>,
+) -> Option<(String, String)> {
+    let all = judged(vault, Some(name), &mut kept.blocking_lock());
+    let all = all.map_err(|error| tracing::warn!(%error, "modules cannot be read"));
     let one = all.ok()?.0.into_iter().find(|one| one.is_called(name))?;
     let known = one.module.ok().filter(|known| known.standing == Some(Standing::Approved))?;
-    // As it was when it was judged: what stands there by now may be another.
-    let text: String =
-        known.module.tree.prompt?.trim().chars().take(PROMPT_FILE_CHARS_MAX).collect();
-    let path = found::prompt(&one.folder);
+    let (path, text) = found::prompt(vault, &one.folder, &known.module.tree)?;
+    let text: String = text.trim().chars().take(PROMPT_FILE_CHARS_MAX).collect();
     (!text.is_empty()).then(|| (path.display().to_string(), text))
 }
 
 /// The vault's modules, or those of one name, but for those that the server has itself; and what
 /// is wrong with what was approved, which is then nothing.
-fn judged(vault: &Folder, only: Option<&str>) -> Result<(Vec<Judged>, Option<String>), FileError> {
+fn judged(
+    vault: &Folder,
+    only: Option<&str>,
+    kept: &mut Kept,
+) -> Result<(Vec<Judged>, Option<String>), FileError> {
     let (approvals, error) = match Approvals::read(vault) {
         Ok(approvals) => (Some(approvals), None),
         Err(error) => (None, Some(error.to_string())),
     };
     let mut judged: Vec<Judged> = Vec::new();
-    for Found { folder, module } in found::all(vault, only)? {
+    for Found { folder, module } in found::all(vault, only, kept)? {
         if module.as_ref().is_ok_and(|module| OWN.iter().any(|own| own.0 == module.name)) {
             tracing::debug!(folder, "the server has this module itself");
             continue;
@@ -154,6 +185,7 @@ fn own((name, description, provides, has_router): (&str, &str, &[&str], bool)) -
         trust_level: "trusted".into(),
         has_router,
         path: None,
+        digest: None,
     }
 }
 
@@ -175,6 +207,7 @@ fn told(judged: Judged) -> Module {
                 trust_level: "trusted".into(),
                 has_router: false,
                 path,
+                digest: None,
             };
         }
     };
@@ -187,6 +220,7 @@ fn told(judged: Judged) -> Module {
         trust_level: module.trust_level,
         has_router: false,
         path,
+        digest: Some(module.tree.digest),
     }
 }
 

@@ -15,6 +15,10 @@ fn vault(files: &[(&str, &str)]) -> (TempDir, Folder) {
     (dir, vault)
 }
 
+fn assemble(vault: &Folder, ask: Ask) -> Prompt {
+    super::assemble(vault, ask, &Mutex::default())
+}
+
 fn ask(contexts: &[&str]) -> Ask {
     Ask {
         place: Place { directory: PathBuf::from("/v"), stored: None, refused: None },

@@ -3,8 +3,10 @@
 //! be read is named, and the others are read all the same.
 
 use super::super::{FileError, Folder, Front, Name};
-use super::tree::{self, MANIFEST, PROMPT, Tree};
+use super::kept::Kept;
+use super::tree::{MANIFEST, PROMPT, Tree, prompt_hash};
 use crate::limits::{FOLDER_ENTRIES_MAX, MANIFEST_BYTES_MAX, MODULES_BYTES_MAX, MODULES_MAX};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Where they are.
@@ -30,7 +32,11 @@ pub(crate) struct Module {
 }
 
 /// All folders of modules, in their order; or those of one name, and nothing of others is counted.
-pub(crate) fn all(vault: &Folder, only: Option<&str>) -> Result<Vec<Found>, FileError> {
+pub(crate) fn all(
+    vault: &Folder,
+    only: Option<&str>,
+    kept: &mut Kept,
+) -> Result<Vec<Found>, FileError> {
     let Some(place) = vault.folder(Path::new(PLACE))? else { return Ok(Vec::new()) };
     let mut names = Vec::new();
     for entry in place.dir().entries().map_err(FileError::of(Path::new(PLACE)))? {
@@ -50,6 +56,9 @@ pub(crate) fn all(vault: &Folder, only: Option<&str>) -> Result<Vec<Found>, File
         names.truncate(MODULES_MAX);
     }
     names.sort();
+    let there: BTreeSet<PathBuf> =
+        names.iter().map(|(name, _)| Path::new(PLACE).join(name)).collect();
+    kept.retain(|module| there.contains(module));
     let mut room = MODULES_BYTES_MAX;
     let read = names.into_iter().filter_map(|(name, is_folder)| {
         let folder = name.to_str().filter(|name| Name::parse(name).is_some());
@@ -57,7 +66,7 @@ pub(crate) fn all(vault: &Folder, only: Option<&str>) -> Result<Vec<Found>, File
             _ if is_nobodys(&name.to_string_lossy()) => return None,
             (None, _) => Err(format!("its folder cannot be called so: {}", Name::RULE)),
             (Some(_), false) => Err("it is a link, and links to modules are not followed".into()),
-            (Some(folder), true) => read(vault, folder, only, &mut room)?,
+            (Some(folder), true) => read(vault, folder, only, kept, &mut room)?,
         };
         let shown = name.to_string_lossy().chars().filter(|c| !c.is_control()).take(80).collect();
         Some(Found { folder: shown, module })
@@ -70,9 +79,20 @@ fn is_nobodys(folder: &str) -> bool {
     folder.starts_with('.') || folder.starts_with("__")
 }
 
-/// The prompt of a module of this folder.
-pub(crate) fn prompt(folder: &str) -> PathBuf {
-    Path::new(PLACE).join(folder).join(PROMPT)
+/// Where the prompt of a module of this folder is, and its text, if that is the one that was
+/// counted.
+pub(crate) fn prompt(vault: &Folder, folder: &str, counted: &Tree) -> Option<(PathBuf, String)> {
+    let hash = counted.prompt.as_deref()?;
+    let path = Path::new(PLACE).join(folder).join(PROMPT);
+    let text = vault.read(&path).inspect_err(|error| {
+        tracing::warn!(%error, "a module's prompt cannot be read");
+    });
+    let text = text.ok()??;
+    if prompt_hash(&text) != hash {
+        tracing::warn!(folder, "a module's prompt changed since it was counted, and is not told");
+        return None;
+    }
+    Some((path, text))
 }
 
 /// None: it is not the one that is meant.
@@ -80,11 +100,12 @@ fn read(
     vault: &Folder,
     folder: &str,
     only: Option<&str>,
+    kept: &mut Kept,
     room: &mut u64,
 ) -> Option<Result<Module, String>> {
     match manifest(vault, folder) {
         Ok((name, _)) if only.is_some_and(|only| only != name) => None,
-        Ok((name, manifest)) => Some(module(vault, folder, name, &manifest, room)),
+        Ok((name, manifest)) => Some(module(vault, folder, name, &manifest, kept, room)),
         Err(said) => Some(Err(said)),
     }
 }
@@ -118,6 +139,7 @@ fn module(
     folder: &str,
     name: String,
     manifest: &Front,
+    kept: &mut Kept,
     room: &mut u64,
 ) -> Result<Module, String> {
     let text = |name: &str| manifest.text(name);
@@ -127,7 +149,7 @@ fn module(
         description: text("description").unwrap_or_default(),
         trust_level: text("trust_level").unwrap_or_else(|| "trusted".into()),
         provides: manifest.list("provides"),
-        tree: tree::count(vault, &Path::new(PLACE).join(folder), room)?,
+        tree: kept.count(vault, &Path::new(PLACE).join(folder), room)?,
     })
 }
 
@@ -152,11 +174,34 @@ mod tests {
             std::fs::write(at.join(MANIFEST), format!("name: {name}\n")).expect("written");
         }
         let vault = Folder::open(dir.path()).expect("read").expect("a vault");
-        let folders = |only| -> Vec<String> {
-            all(&vault, only).expect("read").into_iter().map(|found| found.folder).collect()
+        let mut kept = Kept::default();
+        let mut folders = |only| -> Vec<String> {
+            let all = all(&vault, only, &mut kept).expect("read");
+            all.into_iter().map(|found| found.folder).collect()
         };
         assert_eq!(folders(None), ["a", "b", "c"]);
         assert_eq!(folders(Some("one")), ["a", "c"]);
         assert_eq!(folders(Some("three")), [""; 0]);
+    }
+
+    #[test]
+    fn a_prompt_is_told_as_it_was_counted_or_not_at_all() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let at = dir.path().join(PLACE).join("m");
+        std::fs::create_dir_all(&at).expect("made");
+        let put = |name: &str, text: &str| std::fs::write(at.join(name), text).expect("written");
+        put(MANIFEST, "name: m\n");
+        put(PROMPT, "\u{feff}Rhyme.");
+        let vault = Folder::open(dir.path()).expect("read").expect("a vault");
+        let tree = all(&vault, None, &mut Kept::default()).expect("read").remove(0).module;
+        let tree = tree.expect("a module").tree;
+        let told = || prompt(&vault, "m", &tree).map(|(_, text)| text);
+        assert_eq!(told().as_deref(), Some("Rhyme."));
+        put(PROMPT, "Do it.");
+        assert_eq!(told(), None);
+        put(PROMPT, "Rhyme.");
+        assert_eq!(told().as_deref(), Some("Rhyme."));
+        std::fs::remove_file(at.join(PROMPT)).expect("gone");
+        assert_eq!(told(), None);
     }
 }

@@ -3,10 +3,13 @@
 //! and byte. Links to folders are not entered; nothing is followed out of the vault; a folder
 //! with more in it than is looked at has no number.
 
-use super::super::{FileError, Folder, bounded};
+use super::super::files::Stamp;
+use super::super::sync::rests;
+use super::super::{FileError, Folder, bounded, bytes_of};
 use crate::limits::{MODULE_BYTES_MAX, MODULE_DEPTH_MAX, MODULE_FILES_MAX};
+use cap_std::fs::Metadata;
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
-use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -25,50 +28,100 @@ pub(crate) struct Tree {
     pub(crate) digest: String,
     /// Python files.
     pub(crate) programs: usize,
-    /// The text of its prompt, as it was counted; a link is none.
+    /// The SHA-256 of its prompt's text, as it was counted, in hex; a link is none.
     pub(crate) prompt: Option<String>,
 }
 
-/// Counts a module's folder, which is at this path of the vault, as long as there are bytes
-/// left to be read. An error is for people.
-pub(crate) fn count(vault: &Folder, module: &Path, room: &mut u64) -> Result<Tree, String> {
-    let mut found = walk(vault, module)?;
-    found.sort_by(|a, b| in_order(&a.path, &b.path));
-    let (mut hash, mut digest) = (Sha256::new(), Sha256::new());
-    let (mut manifest, mut programs, mut prompt) = (Vec::new(), 0, None);
-    let mut left = MODULE_BYTES_MAX.min(*room);
-    for one in &found {
-        let is_program = one.path.as_os_str().as_bytes().ends_with(b".py");
-        let is_manifest = one.path == Path::new(MANIFEST);
-        let bytes = content(vault, module, one, left, is_program || is_manifest)?;
-        left -= bytes.len() as u64;
-        *room -= bytes.len() as u64;
-        head(&mut digest, one, bytes.len());
-        digest.update(&bytes);
-        // A folder that is called `x.py` has no bytes (trap 85).
-        if is_program && one.kind != Kind::Folder && !one.leads_to_folder(vault, module) {
-            hash.update(&bytes);
-            programs += 1;
-        }
-        if one.path == Path::new(PROMPT) && one.kind == Kind::File {
-            prompt = text(&bytes);
-        }
-        if is_manifest {
-            manifest = bytes;
-        }
+/// What a module's folder is told from others by without its being read: every name, and of
+/// every file the mark that its last change left.
+pub(super) type Seal = [u8; 32];
+
+/// A module's folder as it was looked at; nothing of it is read yet.
+pub(super) struct Look {
+    /// In the order in which it counts.
+    found: Vec<One>,
+}
+
+/// A module's folder that was read.
+pub(super) struct Counted {
+    pub(super) tree: Tree,
+    /// Of what was read, whatever stood there when it was looked at.
+    pub(super) seal: Seal,
+    /// Everything had rested, so that a later change shows in the seal.
+    pub(super) is_lasting: bool,
+}
+
+impl Look {
+    /// Looks at a module's folder, which is at this path of the vault. An error is for people.
+    pub(super) fn at(vault: &Folder, module: &Path) -> Result<Look, String> {
+        let mut found = walk(vault, module)?;
+        found.sort_by_cached_key(|one| order(&one.path));
+        Ok(Look { found })
     }
-    hash.update(&manifest);
-    Ok(Tree { hash: hex(hash), digest: hex(digest), programs, prompt })
+
+    pub(super) fn seal(&self) -> Seal {
+        seal(&self.found)
+    }
+
+    /// How many bytes are to be read, if there are no more than there is room for.
+    pub(super) fn bytes(&self, room: u64) -> Result<u64, String> {
+        let sizes = self.found.iter().map(|one| one.mark.size());
+        let bytes = sizes.fold(0, u64::saturating_add);
+        if bytes > MODULE_BYTES_MAX.min(room) { Err(too_much()) } else { Ok(bytes) }
+    }
+
+    /// Reads it, as long as there are bytes left to be read.
+    pub(super) fn read(
+        mut self,
+        vault: &Folder,
+        module: &Path,
+        room: &mut u64,
+        now_ns: i64,
+    ) -> Result<Counted, String> {
+        let (mut hash, mut digest) = (Sha256::new(), Sha256::new());
+        let (mut manifest, mut programs, mut prompt) = (Vec::new(), 0, None);
+        let mut left = MODULE_BYTES_MAX.min(*room);
+        for one in &mut self.found {
+            let is_program = one.path.as_os_str().as_bytes().ends_with(b".py");
+            let is_manifest = one.path == Path::new(MANIFEST);
+            let bytes = content(vault, module, one, left, is_program || is_manifest)?;
+            left -= bytes.len() as u64;
+            *room -= bytes.len() as u64;
+            head(&mut digest, one, bytes.len() as u64);
+            digest.update(&bytes);
+            // A folder that is called `x.py` has no bytes (trap 85).
+            if is_program && one.mark != Mark::Folder {
+                hash.update(&bytes);
+                programs += 1;
+            }
+            if one.path == Path::new(PROMPT) && one.kind == Kind::File {
+                prompt = text(&bytes).map(prompt_hash);
+            }
+            if is_manifest {
+                manifest = bytes;
+            }
+        }
+        hash.update(&manifest);
+        let (hash, digest) = (hex(hash), hex(digest));
+        let is_lasting = self.found.iter().all(|one| one.mark.rests(now_ns));
+        let tree = Tree { hash, digest, programs, prompt };
+        Ok(Counted { tree, seal: self.seal(), is_lasting })
+    }
+}
+
+/// What the text of a prompt is told from others by.
+pub(super) fn prompt_hash(text: &str) -> String {
+    hex(Sha256::new_with_prefix(text))
 }
 
 /// A prompt's text. None: it is too long for one, or none.
-fn text(bytes: &[u8]) -> Option<String> {
+fn text(bytes: &[u8]) -> Option<&str> {
     let text =
         std::str::from_utf8(bytes).ok().filter(|_| bounded(Path::new(PROMPT), bytes).is_ok());
     if text.is_none() {
         tracing::warn!("a module's {PROMPT} is too long, or no UTF-8 text, and is not told");
     }
-    text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+    text.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,17 +132,38 @@ enum Kind {
     Link(PathBuf),
 }
 
+/// What is found where something is, links followed as far as they stay in the vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// Nothing that has bytes.
+    Nothing,
+    Folder,
+    File(Stamp),
+}
+
+impl Mark {
+    fn of(found: &Metadata) -> Mark {
+        match (found.is_file(), found.is_dir()) {
+            (true, _) => Mark::File(Stamp::of(found)),
+            (_, true) => Mark::Folder,
+            _ => Mark::Nothing,
+        }
+    }
+
+    fn size(self) -> u64 {
+        if let Mark::File(stamp) = self { stamp.size } else { 0 }
+    }
+
+    fn rests(self, now_ns: i64) -> bool {
+        if let Mark::File(stamp) = self { rests(&stamp, now_ns) } else { true }
+    }
+}
+
 struct One {
     /// From the module's folder.
     path: PathBuf,
     kind: Kind,
-}
-
-impl One {
-    fn leads_to_folder(&self, vault: &Folder, module: &Path) -> bool {
-        let followed = || vault.dir().metadata(module.join(&self.path));
-        matches!(self.kind, Kind::Link(_)) && followed().is_ok_and(|found| found.is_dir())
-    }
+    mark: Mark,
 }
 
 /// Everything in it, in no order.
@@ -117,7 +191,14 @@ fn walk(vault: &Folder, module: &Path) -> Result<Vec<One>, String> {
             } else {
                 return Err(format!("{} is neither a file nor a folder", shown(&path)));
             };
-            found.push(One { path, kind });
+            let mark = match kind {
+                Kind::Folder => Mark::Folder,
+                // As it will be opened. Nothing that leads out is looked at.
+                _ => {
+                    vault.dir().metadata(module.join(&path)).map_or(Mark::Nothing, |m| Mark::of(&m))
+                }
+            };
+            found.push(One { path, kind, mark });
             if found.len() > MODULE_FILES_MAX {
                 return Err(format!("there are more than {MODULE_FILES_MAX} files in it"));
             }
@@ -131,20 +212,19 @@ fn walk(vault: &Folder, module: &Path) -> Result<Vec<One>, String> {
 fn content(
     vault: &Folder,
     module: &Path,
-    one: &One,
+    one: &mut One,
     left: u64,
     counts: bool,
 ) -> Result<Vec<u8>, String> {
     if one.kind == Kind::Folder {
         return Ok(Vec::new());
     }
-    match vault.bytes(&module.join(&one.path), left) {
-        Ok(Some((bytes, _))) => Ok(bytes),
-        Err(FileError::TooLong(_)) => {
-            let most = MODULE_BYTES_MAX >> 20;
-            Err(format!("there are more than {most} MiB in it, or too much in all modules"))
-        }
-        Ok(None) if !counts || one.leads_to_folder(vault, module) => Ok(Vec::new()),
+    // What is read is what is known of it, whatever stood there before.
+    one.mark = Mark::Nothing;
+    match opened(vault, &module.join(&one.path), left, &mut one.mark) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Err(FileError::TooLong(_)) => Err(too_much()),
+        Ok(None) if !counts || one.mark == Mark::Folder => Ok(Vec::new()),
         Err(FileError::Link(_)) if !counts => Ok(Vec::new()),
         Ok(None) | Err(FileError::Link(_)) => {
             Err(format!("{} is a link that leads to no file of the vault", shown(&one.path)))
@@ -153,8 +233,25 @@ fn content(
     }
 }
 
+/// What is in a file, and the mark that it had before it was read.
+fn opened(
+    vault: &Folder,
+    path: &Path,
+    left: u64,
+    mark: &mut Mark,
+) -> Result<Option<Vec<u8>>, FileError> {
+    let Some(file) = vault.plain(path, OFlags::empty())? else { return Ok(None) };
+    *mark = Mark::of(&file.metadata().map_err(FileError::of(path))?);
+    bytes_of(file, path, left)
+}
+
+fn too_much() -> String {
+    let most = MODULE_BYTES_MAX >> 20;
+    format!("there are more than {most} MiB in it, or too much in all modules")
+}
+
 /// What our digest counts of an entry before its bytes: kind, lengths and names.
-fn head(digest: &mut Sha256, one: &One, length: usize) {
+fn head(digest: &mut Sha256, one: &One, length: u64) {
     let (kind, link) = match &one.kind {
         Kind::Folder => (b'd', &b""[..]),
         Kind::File => (b'f', &b""[..]),
@@ -165,16 +262,31 @@ fn head(digest: &mut Sha256, one: &One, length: usize) {
         digest.update((text.len() as u64).to_be_bytes());
         digest.update(text);
     }
-    digest.update((length as u64).to_be_bytes());
+    digest.update(length.to_be_bytes());
+}
+
+fn seal(found: &[One]) -> Seal {
+    let mut seal = Sha256::new();
+    for one in found {
+        head(&mut seal, one, one.mark.size());
+        match one.mark {
+            Mark::Nothing => seal.update(b"n"),
+            Mark::Folder => seal.update(b"d"),
+            Mark::File(Stamp { inode, modified_ns, changed_ns, .. }) => {
+                seal.update(b"f");
+                seal.update(inode.to_be_bytes());
+                seal.update(modified_ns.to_be_bytes());
+                seal.update(changed_ns.to_be_bytes());
+            }
+        }
+    }
+    seal.finalize().into()
 }
 
 /// The order of Python's paths: part by part, each by code points; a byte that is no UTF-8 is
 /// the code point that Python gives it.
-fn in_order(one: &Path, other: &Path) -> Ordering {
-    let parts = |path: &Path| -> Vec<Vec<u32>> {
-        path.iter().map(|part| points(part.as_bytes())).collect()
-    };
-    parts(one).cmp(&parts(other))
+fn order(path: &Path) -> Vec<Vec<u32>> {
+    path.iter().map(|part| points(part.as_bytes())).collect()
 }
 
 fn points(bytes: &[u8]) -> Vec<u32> {

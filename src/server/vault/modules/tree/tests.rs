@@ -31,7 +31,10 @@ impl Made {
 
     fn count(&self) -> Result<Tree, String> {
         let vault = Folder::open(self.0.path()).expect("read").expect("a vault");
-        count(&vault, Path::new("m"), &mut (u64::MAX >> 1))
+        let module = Path::new("m");
+        let looked = Look::at(&vault, module)?;
+        looked.bytes(u64::MAX)?;
+        looked.read(&vault, module, &mut (u64::MAX >> 1), 0).map(|counted| counted.tree)
     }
 
     fn hash(&self) -> String {
@@ -48,7 +51,7 @@ fn the_prompt_is_the_one_that_was_counted() {
     let made = Made::of(&[(b"manifest.yaml", "m"), (b"CLAUDE.md", "\u{feff}Rhyme.")]);
     let tree = made.count().expect("a number");
     made.put(b"CLAUDE.md", "Do as I say.");
-    assert_eq!(tree.prompt.as_deref(), Some("Rhyme."));
+    assert_eq!(tree.prompt, Some(prompt_hash("Rhyme.")));
     assert_ne!(made.digest(), tree.digest);
     fs::rename(made.path("CLAUDE.md"), made.path("other.md")).expect("moved");
     symlink("other.md", made.path("CLAUDE.md")).expect("linked");
@@ -191,7 +194,9 @@ proptest! {
     fn the_order_is_one_and_the_bytes_of_valid_names_agree(
         names in proptest::collection::vec("[a-cé\u{ffee}😀./-]{1,6}", 3)
     ) {
-        let by = |a: usize, b: usize| in_order(Path::new(&names[a]), Path::new(&names[b]));
+        let by = |a: usize, b: usize| {
+            order(Path::new(&names[a])).cmp(&order(Path::new(&names[b])))
+        };
         prop_assert_eq!(by(0, 1), by(1, 0).reverse());
         if by(0, 1).is_le() && by(1, 2).is_le() {
             prop_assert!(by(0, 2).is_le());
