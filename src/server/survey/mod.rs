@@ -198,16 +198,16 @@ fn bots(vault: &Folder) -> Option<Surveyed> {
     let place = ".parachute/bots.yaml";
     let said = match vault.read(Path::new(place)) {
         Ok(None) => return None,
-        Ok(Some(text)) => serde_yaml::from_str::<serde_yaml::Mapping>(&text),
+        Ok(Some(text)) => notes::front::value(&text),
         Err(error) => return Some(broken("bots", place, error.to_string())),
     };
     Some(match said {
-        Ok(platforms) => Surveyed {
+        Ok(platforms) if platforms.is_mapping() || platforms.is_null() => Surveyed {
             notes: vec!["for the connectors, which read it once they are installed".into()],
-            ..item("bots", place, platforms.len(), Fate::Left)
+            ..item("bots", place, platforms.as_mapping().map_or(0, |all| all.len()), Fate::Left)
         },
         // What the parser says may quote a token.
-        Err(_) => broken("bots", place, "it is no YAML of names and values".into()),
+        _ => broken("bots", place, "it is no YAML of names and values".into()),
     })
 }
 
@@ -223,4 +223,28 @@ fn broken(kind: &str, path: &str, said: String) -> Surveyed {
 /// What there is none of is not told.
 fn some(found: Surveyed) -> Option<Surveyed> {
     (found.count > 0).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bots_are_counted_and_what_grows_without_bound_is_broken() {
+        let home = tempfile::tempdir().expect("a folder");
+        let file = home.path().join(".parachute/bots.yaml");
+        std::fs::create_dir(home.path().join(".parachute")).expect("made");
+        let vault = Folder::open(home.path()).expect("opened").expect("there");
+        let bomb = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(1000));
+        for (text, count, fate) in [
+            ("", 0, Fate::Left),
+            ("telegram: {enabled: true}\ndiscord:\n", 2, Fate::Left),
+            ("- telegram\n", 0, Fate::Broken),
+            (&bomb, 0, Fate::Broken),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let found = bots(&vault).expect("found");
+            assert_eq!((found.count, found.fate), (count, fate), "{text:.40}");
+        }
+    }
 }
