@@ -136,7 +136,7 @@ mod tests {
         // The other tests of this program open less than that themselves.
         let resource = rustix::process::Resource::Nofile;
         let before = rustix::process::getrlimit(resource);
-        let few = rustix::process::Rlimit { current: Some(256), ..before.clone() };
+        let few = rustix::process::Rlimit { current: Some(256), ..before };
         rustix::process::setrlimit(resource, few).expect("lowered");
         let removed = remove_folder(&top);
         rustix::process::setrlimit(resource, before).expect("as before");

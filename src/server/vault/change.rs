@@ -19,7 +19,7 @@ impl Folder {
 
     /// The same, of any length.
     pub(crate) fn create_long(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        Draft::new(self, path, 0o600)?.write(bytes)?.settle_new().map(drop)
+        Draft::new(self, path, 0o600)?.write(bytes)?.settle_new()
     }
 
     /// The same with this mode, in a folder that nobody knows yet: it need not be whole.

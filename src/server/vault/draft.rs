@@ -84,34 +84,52 @@ impl<'f> Draft<'f> {
     }
 
     /// Puts it in its place, over what is there, and says by what it is known.
-    pub(crate) fn settle(mut self) -> Result<Stamp, FileError> {
-        let Draft { folder, place, name, .. } = &mut self;
-        if let Some(draft) = name.as_ref() {
-            folder.dir.rename(draft, &folder.dir, *place).map_err(FileError::of(place))?;
+    pub(crate) fn settle(self) -> Result<Stamp, FileError> {
+        let (folder, place) = (self.folder, self.place);
+        let stamp = self.settle_one_of_many()?;
+        folder.sync_above(place);
+        Ok(stamp)
+    }
+
+    /// The same of one of many; whoever writes them syncs their folders in the end.
+    pub(crate) fn settle_one_of_many(mut self) -> Result<Stamp, FileError> {
+        let (folder, place) = (self.folder, self.place);
+        if let Some(draft) = &self.name {
+            folder.dir.rename(draft, &folder.dir, place).map_err(FileError::of(place))?;
         }
-        *name = None;
-        self.settled()
+        self.name = None;
+        let found = folder.dir.symlink_metadata(place).map_err(FileError::of(place))?;
+        Ok(Stamp::of(&found))
     }
 
     /// Puts it in its place, if nothing is there.
-    pub(crate) fn settle_new(mut self) -> Result<Stamp, FileError> {
+    pub(crate) fn settle_new(mut self) -> Result<(), FileError> {
         if let Some(draft) = &self.name {
             name_anew(self.folder, draft, self.place)?;
         }
         self.name = None;
-        self.settled()
+        self.folder.sync_above(self.place);
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// Sees to it that names of files survive a power cut: else it could bring back what a person
+    /// believes to be replaced. It is done all the same where the disk knows no such thing.
+    pub(crate) fn sync(&self) {
+        self.sync_above(Path::new("x"));
     }
 
-    fn settled(&self) -> Result<Stamp, FileError> {
-        let (folder, place) = (self.folder, self.place);
-        // Else a power cut could bring back what a person believes to be replaced.
+    fn sync_above(&self, place: &Path) {
         let above = place.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = folder.opened(above.unwrap_or(Path::new(".")), OFlags::DIRECTORY)?;
-        if let Some(Err(error)) = above.map(|above| above.sync_all()) {
-            tracing::warn!(%error, path = %place.display(), "a new file's name may be lost");
+        let opened = self.opened(above.unwrap_or(Path::new(".")), OFlags::DIRECTORY);
+        let synced = opened.and_then(|above| match above {
+            Some(above) => above.sync_all().map_err(FileError::of(place)),
+            None => Ok(()),
+        });
+        if let Err(error) = synced {
+            tracing::warn!(%error, "a file's new name may not survive a power cut");
         }
-        let found = folder.dir.symlink_metadata(place).map_err(FileError::of(place))?;
-        Ok(Stamp::of(&found))
     }
 }
 

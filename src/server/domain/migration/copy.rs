@@ -82,7 +82,7 @@ impl Transcript {
         // The CLI goes by it to say which one is the newest.
         match draft.dated(modified)?.settle_new() {
             Err(FileError::Taken(_)) => Ok(false),
-            settled => settled.map(|_| true),
+            settled => settled.map(|()| true),
         }
     }
 }

@@ -8,13 +8,13 @@ use crate::domain::files::FilesError;
 use crate::domain::{Domain, keys};
 use crate::limits::{SYNC_COMPARED_BYTES_MAX, SYNC_FILE_BYTES_MAX};
 use crate::store::sync::{Memory, News, Visit};
-use crate::vault::FileError;
 use crate::vault::files::{self, ReachError, Spot, Stamp, Vault};
 use crate::vault::sync::hashed;
+use crate::vault::{FileError, Folder};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use notes::Ignored;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use wire::Timestamp;
 use wire::sync::{Conflict, Deleted, PushBody, Pushed, PushedFile, TakenFile};
@@ -142,14 +142,24 @@ impl Domain {
         let memories = store.remember(who.clone(), asked).await.map_err(stored)?;
         let mut aside = Aside::new(self.sync.replaced.clone());
         let done = self.in_files(move |vault| {
+            let mut changed = BTreeSet::new();
             let done = works.into_iter().zip(memories).map(|(work, memory)| {
                 let done = do_one(vault, &root, &work, &memory, &mut aside);
+                if done.as_ref().is_ok_and(|done| !done.news.is_empty()) {
+                    changed.extend(root.real.join(&work.path).parent().map(Path::to_owned));
+                }
                 if let Err(ReachError::File(error)) = &done {
                     tracing::warn!(%error, "a file could not be synchronised");
                 }
                 (work.asked, work.key, done.map_err(said))
             });
             let done = done.collect::<Vec<_>>();
+            for folder in changed {
+                match files::walk(vault, &folder) {
+                    Ok(folder) => folder.iter().for_each(Folder::sync),
+                    Err(error) => tracing::warn!(%error, "a folder of new files is not synced"),
+                }
+            }
             aside.sweep();
             Ok::<_, FilesError>(done)
         });
@@ -265,7 +275,7 @@ fn do_one(
                 Verdict::Aside => aside.put(&spot, &here)?,
                 _ => {}
             }
-            let stamp = draft.settle()?;
+            let stamp = draft.settle_one_of_many()?;
             let text = Some((hash.clone(), None));
             tracing::debug!(path = work.key, size = stamp.size, "a file came from a device");
             out.news.push(News { path: work.key.clone(), text, only_at: None });
