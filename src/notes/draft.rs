@@ -25,7 +25,11 @@ pub fn is_draft(name: &str) -> bool {
 
 /// Takes an entry away if it is a file that nobody will ever put in its place.
 pub fn sweep(entry: &DirEntry, name: &str) {
-    if !is_draft(name) || !entry.metadata().is_ok_and(|found| is_left(&found, seconds_now())) {
+    sweep_at(entry, name, seconds_now());
+}
+
+fn sweep_at(entry: &DirEntry, name: &str, now: i64) {
+    if !is_draft(name) || !entry.metadata().is_ok_and(|found| is_left(&found, now)) {
         return;
     }
     match entry.remove_file() {
@@ -75,32 +79,31 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_that_rested_is_swept_and_a_fresh_one_a_folder_and_a_link_are_not() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let top = Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("opened");
-        top.write("file", "").expect("written");
-        top.create_dir("folder").expect("made");
-        top.symlink("file", "link").expect("linked");
-        let found = |name: &str| top.symlink_metadata(name).expect("there");
-        let (now, later) = (seconds_now(), seconds_now() + DRAFT_SECONDS_MAX + 10);
-        assert!(is_left(&found("file"), later));
-        assert!(!is_left(&found("file"), now));
-        assert!(!is_left(&found("folder"), later) && !is_left(&found("link"), later));
-        // What says that it is old was renamed just now.
-        let file = std::fs::File::options().write(true).open(dir.path().join("file"));
-        file.expect("opened").set_modified(SystemTime::UNIX_EPOCH).expect("set");
-        assert!(!is_left(&found("file"), now));
+    fn sweep_all(folder: &std::path::Path, now: i64) {
+        let top = Dir::open_ambient_dir(folder, ambient_authority()).expect("opened");
+        for entry in top.entries().expect("listed") {
+            let entry = entry.expect("an entry");
+            sweep_at(&entry, entry.file_name().to_str().expect("text"), now);
+        }
     }
 
     #[test]
-    fn what_is_young_stays_whatever_it_is() {
+    fn a_file_that_rested_is_swept_and_a_fresh_one_a_folder_and_a_link_are_not() {
         let dir = tempfile::tempdir().expect("a folder");
-        std::fs::write(dir.path().join(DRAFT), "").expect("written");
-        let top = Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("opened");
-        for entry in top.entries().expect("listed") {
-            sweep(&entry.expect("an entry"), DRAFT);
-        }
-        assert!(dir.path().join(DRAFT).exists());
+        let path = |digit: char| dir.path().join(DRAFT.replacen('0', &digit.to_string(), 1));
+        let (file, folder, link, note) = (path('1'), path('2'), path('3'), path('4'));
+        let note = note.with_extension("md");
+        std::fs::write(&file, "").expect("written");
+        std::fs::write(&note, "").expect("written");
+        std::fs::create_dir(&folder).expect("made");
+        std::os::unix::fs::symlink(&note, &link).expect("linked");
+        // What says that it is old was made, or given its name, just now.
+        let old = std::fs::File::options().write(true).open(&file).expect("opened");
+        old.set_modified(SystemTime::UNIX_EPOCH).expect("set");
+        sweep_all(dir.path(), seconds_now());
+        assert!(file.exists());
+        sweep_all(dir.path(), seconds_now() + DRAFT_SECONDS_MAX + 10);
+        assert!(!file.exists());
+        assert!(folder.is_dir() && link.is_symlink() && note.exists());
     }
 }

@@ -1,5 +1,5 @@
-//! What changes the file at a spot: a text that replaces it, a deletion, a second name. Never through
-//! a link, and never over what was changed since it was judged.
+//! What changes the file at a spot: a text that replaces it, a deletion, a second name. Never
+//! through a link, and never over what was changed since it was judged.
 
 use super::super::draft::{Draft, name_beside};
 use super::super::{FileError, Folder, absent};

@@ -1,7 +1,7 @@
 //! What is in a folder, as the app shows it. What nobody reaches by its path is not listed; a
 //! link that leads there, or out, is told as one that leads nowhere.
 
-use super::{Act, ReachError, Vault, judge, real, walk};
+use super::{Act, ReachError, Vault, real, walk};
 use crate::limits::FILES_LISTED_MAX;
 use crate::vault::FileError;
 use cap_std::fs::Metadata;
@@ -17,7 +17,7 @@ pub(crate) fn list(
     path: &Path,
     hidden: bool,
 ) -> Result<Option<(PathBuf, Vec<Entry>)>, ReachError> {
-    judge(path, Act::Read)?;
+    vault.judge(path, Act::Read)?;
     let Some(here) = real(vault, path, Act::Read)? else { return Ok(None) };
     let Some(folder) = walk(vault, &here)? else { return Err(ReachError::NotFolder) };
     let mut entries = Vec::new();

@@ -100,6 +100,9 @@ fn traps_19_t_8_and_t_9_nothing_outside_and_nothing_closed_is_reached() {
         "Sub/.Claude/Settings.local.json",
         ".env",
         "Sub/.ENV.local",
+        "Sub/kept.db",
+        "Sub/KEPT.db-journal",
+        "Sub/kept.db.before-v16",
     ] {
         assert!(matches!(read(&vault, path), Err(ReachError::Closed(_))), "{path}");
         let refused = write(&vault, path);
@@ -107,7 +110,9 @@ fn traps_19_t_8_and_t_9_nothing_outside_and_nothing_closed_is_reached() {
     }
     fs::create_dir_all(top.path().join("v/Chat/contexts")).expect("made");
     symlink("Chat", top.path().join("v/talk")).expect("linked");
-    for path in ["Chat/contexts/../sessions.db-journal", "talk/sessions.db-journal"] {
+    for path in
+        ["Chat/contexts/../sessions.db-journal", "talk/sessions.db-journal", "sub/kept.db-wal"]
+    {
         assert!(matches!(write(&vault, path), Err(ReachError::Closed(_))), "{path}");
     }
     assert!(!top.path().join("v/Chat/sessions.db-journal").exists());
