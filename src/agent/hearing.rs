@@ -67,6 +67,9 @@ impl Session {
                 self.say_all(events.into_iter().flatten());
             }
             Line::ToolResult { id, content, is_error } => {
+                if is_error {
+                    self.failed(&id);
+                }
                 let event = self.turn.as_mut().map(|t| t.tool_result(id, content, is_error));
                 self.say_all(event);
                 if let Some(limit) = self.exhausted.met() {

@@ -39,7 +39,7 @@ use serve::{Door, Limits, Origins, Pulse};
 use session::{Place, Session};
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -265,7 +265,7 @@ fn fresh_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// The CLI leaves a folder behind for each process; nothing in there is worth keeping.
-fn sweep(tmp: &PathBuf) -> io::Result<()> {
+fn sweep(tmp: &Path) -> io::Result<()> {
     match host::remove_folder(tmp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fresh_dir(tmp),

@@ -43,6 +43,21 @@ impl Session {
         }
     }
 
+    /// A call failed. The CLI also refuses by itself what it was told to leave alone, before it
+    /// asks anybody and in words of its own: that is a refusal as all others.
+    pub(crate) fn failed(&mut self, call: &str) {
+        let Some(call) = self.turn.as_ref().and_then(|turn| turn.call(call)).cloned() else {
+            return;
+        };
+        if let Err(refusal) = self.judge(&call.name, &call.input) {
+            let subject = policy::subject(&call.input);
+            let turn = self.turn.as_ref();
+            if turn.is_some_and(|turn| !turn.was_denied(&call.name, subject.as_deref())) {
+                self.refuse_call(None, call.name, &call.input, refusal.reason, refusal.message);
+            }
+        }
+    }
+
     /// The request in force: a call that comes between turns is of the last one's conversation.
     fn in_force(&self) -> Option<&TurnRequest> {
         self.turn.as_ref().map(|t| &t.request).or(self.last.as_ref())

@@ -22,7 +22,7 @@ pub(crate) struct Ground<'a> {
     /// Where the CLI works; the same.
     pub(crate) directory: &'a Path,
     /// `.parachuteignore`: files of the vault that no file tool may be told to touch. What a
-    /// search finds below a folder is not seen here.
+    /// search finds below a folder is not seen here: the CLI is told of them (`rules`).
     pub(crate) ignored: &'a Ignored,
 }
 

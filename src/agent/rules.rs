@@ -1,7 +1,8 @@
 //! What the owner wants left alone (`.parachuteignore`), read again when a turn begins: what is
-//! changed in the file counts from the next turn on. The rules are `ignored`'s business, and what
-//! comes of them `policy`'s.
+//! changed in the file counts from the next turn on. The rules are `ignored`'s business; what
+//! comes of them is `policy`'s, and in searches the CLI's.
 
+use crate::claude::control;
 use crate::session::Session;
 use ignored::{Ignored, RULES_FILE};
 use std::path::Path;
@@ -66,6 +67,17 @@ impl Session {
             details: Some(details),
             session_id: Some(self.place.session.clone()),
         });
+    }
+
+    /// Tells the CLI of them, unless it knows: what its searches find in a folder, nobody else
+    /// sees before the model does.
+    pub(crate) fn tell_rules(&mut self) {
+        let (Some(turn), Some(claude)) = (&self.turn, &mut self.claude) else { return };
+        let vault = Path::new(&turn.request.vault);
+        let told = control::leave_alone(vault, &self.rules.ignored.lasting());
+        if told != claude.left_alone && claude.tell(told.clone()) {
+            claude.left_alone = told;
+        }
     }
 }
 

@@ -188,6 +188,7 @@ impl Session {
             self.fail(start_error(&error));
             return Ok(());
         }
+        self.tell_rules();
         let content = crate::attached::content(&request);
         let said = self.claude.as_ref().map(|c| c.tell(control::user(&request.turn, &content)));
         if said != Some(true) {

@@ -208,6 +208,19 @@ impl Turn {
         !self.open_calls.is_empty()
     }
 
+    /// A call of this turn.
+    pub(crate) fn call(&self, id: &str) -> Option<&ToolCall> {
+        self.calls.iter().rev().find(|call| call.id == id)
+    }
+
+    /// Whether a call of this tool, of this file or command, was refused.
+    pub(crate) fn was_denied(&self, tool: &str, subject: Option<&str>) -> bool {
+        self.denials.iter().any(|denial| {
+            let of = denial.file_path.as_deref().or(denial.command.as_deref());
+            denial.tool_name == tool && of == subject
+        })
+    }
+
     pub(crate) fn denied(&mut self, denial: Denial) {
         self.denials.push(denial);
     }

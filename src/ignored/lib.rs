@@ -31,6 +31,8 @@ const SAID_CHARS_MAX: usize = 200;
 pub struct Ignored {
     /// All of them in one, if the library takes them so; of several the last word counts.
     rules: Vec<Gitignore>,
+    /// The same as they are written.
+    lines: Vec<String>,
     warnings: Vec<Warning>,
 }
 
@@ -59,7 +61,7 @@ impl Ignored {
     /// No rules.
     #[must_use]
     pub fn none() -> Ignored {
-        Ignored { rules: Vec::new(), warnings: Vec::new() }
+        Ignored { rules: Vec::new(), lines: Vec::new(), warnings: Vec::new() }
     }
 
     /// Reads the text of such a file. A line that is no rule is passed over, with a warning.
@@ -88,8 +90,11 @@ impl Ignored {
         }
         let mut rules = Vec::new();
         compile(&lines, &mut rules, &mut warnings);
+        let is_kept = |number| warnings.iter().all(|warning| warning.line != Some(number));
+        let kept = lines.iter().filter(|(number, line)| is_kept(*number) && is_rule(line));
+        let lines = kept.map(|(_, line)| as_read(line).to_owned()).collect();
         warnings.sort_by_key(|warning| warning.line);
-        Ignored { rules, warnings }
+        Ignored { rules, lines, warnings }
     }
 
     /// Whether this file or folder, by its path below the vault, is left alone: by a rule of its
@@ -115,10 +120,55 @@ impl Ignored {
         false
     }
 
+    /// The rules of which no later `!` takes anything back, as they are written: for whoever
+    /// knows none such. Of those that have `*` and the like, some are missing here for caution.
+    #[must_use]
+    pub fn lasting(&self) -> Vec<&str> {
+        let lasts = |(index, line): &(usize, &String)| {
+            let backs = self.lines[index + 1..].iter().filter_map(|later| later.strip_prefix('!'));
+            !line.starts_with('!') && !Last::of(line).meets_any(backs.map(Last::of))
+        };
+        self.lines.iter().enumerate().filter(lasts).map(|(_, line)| line.as_str()).collect()
+    }
+
     /// What was passed over in the file.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+}
+
+fn is_rule(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with('#')
+}
+
+/// A line without the spaces that count for nothing.
+fn as_read(line: &str) -> &str {
+    if line.ends_with("\\ ") { line } else { line.trim_end() }
+}
+
+/// The last name of a rule. A file has one name: two rules that share none share no file.
+struct Last<'r>(&'r str);
+
+impl Last<'_> {
+    fn of(rule: &str) -> Last<'_> {
+        let rule = rule.trim_end_matches('/');
+        Last(rule.rsplit('/').next().unwrap_or(rule))
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.0.contains(['*', '?', '[', '{', '\\'])
+    }
+
+    /// Whether one of these may be about a file that this one is about.
+    fn meets_any<'r>(&self, mut others: impl Iterator<Item = Last<'r>>) -> bool {
+        if self.is_plain() {
+            return others.any(|other| other.0 == self.0 || !other.is_plain());
+        }
+        let mut builder = GitignoreBuilder::new("");
+        let pattern = builder.add_line(None, &format!("/{}", self.0)).map(|one| one.build());
+        let Ok(Ok(pattern)) = pattern else { return true };
+        others.any(|other| !other.is_plain() || !pattern.matched(other.0, true).is_none())
     }
 }
 
@@ -240,6 +290,18 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_nothing_is_taken_back_of_are_told_apart() {
+        let rules = rules(
+            "# mine\n\nJournal/\n*.draft.md\n/private/*\n*.tmp\n[z-a\n!open.draft.md\n!private/x\n\
+             Finance\n!Finance\n/Finance/*.csv\n!*.pdf\nlast/\n*.doc\n\\#odd\n",
+        );
+        assert_eq!(rules.lasting(), ["last/", "*.doc", "\\#odd"]);
+        let plain = self::rules("Journal/\n*.draft.md\n*.tmp\n!open.draft.md\n!Notes/Journal.md\n");
+        assert_eq!(plain.lasting(), ["Journal/", "*.tmp"]);
+        assert_eq!(self::rules("*").lasting(), ["*"]);
+    }
+
+    #[test]
     fn what_is_no_plain_file_of_rules_is_an_error_and_none_is_none() {
         let vault = tempfile::tempdir().expect("a folder");
         let file = vault.path().join(RULES_FILE);
@@ -270,6 +332,17 @@ mod tests {
             path in "[/.]{0,3}\\PC{0,30}",
         ) {
             let _ = Ignored::parse(&text).is_ignored(Path::new(&path), false);
+        }
+
+        #[test]
+        fn what_lasts_is_ignored_whatever_else_is_said(
+            lines in prop::collection::vec("!?/?[ab*]{1,2}(/[ab]{1,2})?/?", 1..6),
+            path in "[ab]{1,2}(/[ab]{1,2}){0,2}",
+        ) {
+            let all = rules(&lines.join("\n"));
+            let lasting = rules(&all.lasting().join("\n"));
+            let path = Path::new(&path);
+            prop_assert!(!lasting.is_ignored(path, false) || all.is_ignored(path, false));
         }
 
         #[test]

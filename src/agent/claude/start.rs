@@ -57,6 +57,8 @@ pub(crate) struct Claude {
     /// Its process, which in a container is not ours.
     pub(crate) pid: Option<u32>,
     pub(crate) heard: mpsc::Receiver<Heard>,
+    /// What it was told to leave alone, as it was told.
+    pub(crate) left_alone: Vec<u8>,
     to: mpsc::Sender<Vec<u8>>,
     /// To its container.
     signals: Option<mpsc::Sender<Signal>>,
@@ -98,7 +100,8 @@ impl Claude {
         let (trust, resume) = (setup.trust.name(), begin.resume);
         tracing::info!(pid, trust, resume, "started the Claude CLI");
         let setup = setup.clone();
-        Ok(Claude { setup, pid, heard, to, signals, ended: false, _outlet: outlet })
+        let left_alone = Vec::new();
+        Ok(Claude { setup, pid, heard, left_alone, to, signals, ended: false, _outlet: outlet })
     }
 
     /// Queues a line. False: it does not read any more.
