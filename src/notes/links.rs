@@ -2,6 +2,7 @@
 //! such a note is not asked here: a link is a key, and a note has several that lead to it.
 
 use crate::limits::{LINKS_MAX, TARGET_BYTES_MAX};
+use crate::prose::prose;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeSet;
 
@@ -24,15 +25,7 @@ pub(crate) fn keys<'n>(path: &str, names: impl Iterator<Item = &'n str>) -> BTre
 /// The keys of what a text in this folder links to, code left out.
 pub(crate) fn links(text: &str, folder: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut in_code = false;
-    for line in text.lines() {
-        let start = line.trim_start();
-        if start.starts_with("```") || start.starts_with("~~~") {
-            in_code = !in_code;
-        }
-        if in_code || !line.contains('[') {
-            continue;
-        }
+    for line in prose(text).filter(|line| line.contains('[')) {
         for target in wiki(line, folder).chain(plain(line, folder)) {
             if found.len() >= LINKS_MAX {
                 return found;

@@ -6,10 +6,10 @@ use crate::limits::{
     ALIASES_MAX, FRONT_BYTES_MAX, ID_BYTES_MAX, NAME_CHARS_MAX, TAG_CHARS_MAX, TAGS_MAX,
 };
 use crate::store::ENTITIES;
-use crate::{Warning, links};
+use crate::{Warning, links, tags};
 use serde_yaml::{Mapping, Value};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What a file says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Note {
     pub para_id: Option<String>,
     /// What it calls itself, else its first heading, else its file's name.
     pub name: String,
-    /// Without `#`, each once, in their order.
+    /// Without `#`, each once: those of its front matter, then those of its text, in their order.
     pub tags: Vec<String>,
     /// Other names it gives itself.
     pub aliases: Vec<String>,
@@ -56,7 +56,8 @@ impl Note {
             }
             texts
         };
-        let tags = list(["tags", "tag"], TAG_CHARS_MAX, TAGS_MAX);
+        let mut tags = list(["tags", "tag"], TAG_CHARS_MAX, TAGS_MAX);
+        add_tags(&mut tags, tags::tags(&body));
         let aliases = list(["aliases", "alias"], NAME_CHARS_MAX, ALIASES_MAX);
         let own = |name: &str| fields.get(name).and_then(plain).filter(|text| !text.is_empty());
         let para_id = own("para_id").filter(|id| id.len() <= ID_BYTES_MAX);
@@ -155,6 +156,21 @@ fn texts_of(value: &Value, chars_max: usize, most: usize) -> (Vec<String>, Optio
     (texts, problem)
 }
 
+/// Adds tags that differ from the others in more than case, as far as there is room.
+fn add_tags<'t>(tags: &mut Vec<String>, more: impl Iterator<Item = &'t str>) {
+    let mut known: Option<HashSet<String>> = None;
+    for tag in more {
+        if tags.len() >= TAGS_MAX {
+            break;
+        }
+        let known =
+            known.get_or_insert_with(|| tags.iter().map(|tag| tag.to_lowercase()).collect());
+        if known.insert(tag.to_lowercase()) {
+            tags.push(tag.to_owned());
+        }
+    }
+}
+
 fn heading(body: &str) -> Option<String> {
     let line = body.lines().find_map(|line| line.strip_prefix("# "))?;
     let line = line.trim();
@@ -189,6 +205,16 @@ mod tests {
         assert_eq!(note.fields["born"], 1815);
         assert_eq!(note.body, "# Lovelace\nSee [[Babbage]].");
         assert!(note.links.contains("babbage"));
+        assert_eq!(said(&note), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tags_of_its_text_come_after_those_of_its_front_matter() {
+        let note = read("---\ntags: [Math, poet]\n---\n# On #poet\n#math #Engine/Parts `#no`\n");
+        assert_eq!(note.tags, ["Math", "poet", "Engine/Parts"]);
+        let many: String = (0..500).map(|number| format!("#t{number} ")).collect();
+        let note = read(&format!("---\ntags: [first]\n---\n{many}"));
+        assert_eq!((note.tags.len(), note.tags[99].as_str()), (TAGS_MAX, "t98"));
         assert_eq!(said(&note), Vec::<String>::new());
     }
 

@@ -25,7 +25,7 @@ pub struct BrainHit {
     pub para_id: String,
     /// Its name: what its front matter says, else its first heading, else its file's name.
     pub name: String,
-    /// Its tags.
+    /// Its tags, without `#`: those of its front matter, then those of its text.
     pub tags: Vec<String>,
     /// Of its text where the words are, at most 200 characters.
     pub snippet: String,
@@ -59,7 +59,7 @@ pub struct Entity {
     pub para_id: String,
     /// Its name.
     pub name: String,
-    /// Its tags.
+    /// Its tags, without `#`: those of its front matter, then those of its text.
     pub tags: Vec<String>,
     /// Its text.
     pub content: String,

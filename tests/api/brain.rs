@@ -185,7 +185,7 @@ async fn the_whole_vault_is_searched_with_filters_and_links_lead_back() {
         &[
             ("Brain/entities/ada.md", ADA),
             ("Journal/2025/day.md", "---\ntags: [Work/Old]\n---\n# A program\n[[people/ada]]"),
-            ("Journal/2026/day.md", "---\ntags: work\n---\nprogram, [[Ada Lovelace]]"),
+            ("Journal/2026/day.md", "---\ntags: work\n---\nprogram, [[Ada Lovelace]] #Seen"),
             (".hidden/x.md", "program"),
             (".parachute/x.md", "program"),
             ("private/x.md", "program"),
@@ -206,6 +206,7 @@ async fn the_whole_vault_is_searched_with_filters_and_links_lead_back() {
     assert_eq!(vault("").await, [old, new, "people/ada"]);
     assert_eq!(vault("&tag=work").await, [old, new]);
     assert_eq!(vault("&tag=%23WORK/old").await, [old]);
+    assert_eq!(vault("&tag=seen").await, [new]);
     assert_eq!(vault("&folder=Journal").await, [old, new]);
     assert_eq!(vault("&folder=Journal/2026/").await, [new]);
     assert_eq!(vault("&folder=../..").await, [""; 0]);
@@ -223,7 +224,7 @@ async fn the_whole_vault_is_searched_with_filters_and_links_lead_back() {
     let tags = get(&local, "/api/brain/tags", TAGS).await;
     assert_eq!(tags["tags"], json!([{ "tag": "person", "count": 1 }]));
     let tags = local.get("/api/brain/tags?scope=vault").await.json();
-    assert_eq!(tags["tags"].as_array().map(Vec::len), Some(3));
+    assert_eq!(tags["tags"].as_array().map(Vec::len), Some(4));
 }
 
 #[tokio::test]
