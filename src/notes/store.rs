@@ -18,7 +18,7 @@ pub(crate) const ENTITIES: &str = "Brain/entities";
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// Counted up with each change of the schema or of what is put into it.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Why the index cannot be used.
 #[derive(Debug, thiserror::Error)]
