@@ -36,7 +36,6 @@ pub(crate) const WORDS_MAX: usize = 32;
 /// Most that one search gives.
 pub const FOUND_MAX: usize = 1000;
 pub(crate) const SNIPPET_CHARS_MAX: usize = 200;
-pub(crate) const SNIPPET_WORDS: u32 = 40;
 /// Of entities' texts, so much is looked through for what is no whole word.
 pub(crate) const SCAN_BYTES_MAX: usize = 32 << 20;
 /// Tags that are counted, notes that link to one, and warnings that are kept in mind.

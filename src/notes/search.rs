@@ -2,10 +2,9 @@
 //! is made of is said in [`query`](crate::query).
 
 use crate::limits::{
-    BACKLINKS_MAX, FOUND_MAX, SCAN_BYTES_MAX, SNIPPET_CHARS_MAX, SNIPPET_WORDS, TAGS_COUNTED_MAX,
-    WARNINGS_MAX,
+    BACKLINKS_MAX, FOUND_MAX, SCAN_BYTES_MAX, SNIPPET_CHARS_MAX, TAGS_COUNTED_MAX, WARNINGS_MAX,
 };
-use crate::text::{first, position, spaced, unspaced, word_at};
+use crate::text::{first, is_plain_word, position, spaced, unspaced, word_at};
 use crate::{links, query};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -73,6 +72,8 @@ pub type Counted = (String, usize);
 pub type Named = (String, String, String);
 
 const COLUMNS: &str = "n.para_id, n.name, n.tags, n.path, n.modified";
+/// SQLite's own; the number is that of the text among the columns, and of its words.
+const SNIPPET: &str = "snippet(words, 3, '', '', '…', 40)";
 
 /// Searches.
 pub(crate) fn search(sql: &Connection, wanted: &Wanted) -> rusqlite::Result<Found> {
@@ -161,14 +162,34 @@ fn matched(words: &str, scope: Scope) -> Value {
     })
 }
 
-/// A plain word, which most queries are, is found again in the texts by us: for SQLite's own
-/// snippet each text is parted into words once more, which takes longer than the search. Where we
-/// do not find it (it is written with accents, or stands in the name) that snippet is asked for.
 fn by_words(
     sql: &Connection,
     words: &str,
     wanted: &Wanted,
     text: &str,
+) -> rusqlite::Result<Vec<Hit>> {
+    if is_plain_word(text) {
+        return by_word(sql, words, wanted, text);
+    }
+    let (filters, given) = filters(wanted);
+    let asked = format!(
+        "SELECT {COLUMNS}, {SNIPPET}
+         FROM words CROSS JOIN notes AS n ON n.id = words.rowid
+         WHERE words MATCH ? {filters} ORDER BY words.rank LIMIT ? OFFSET ?"
+    );
+    let values = [matched(words, wanted.scope)].into_iter().chain(given).chain(page(wanted));
+    let mut asked = sql.prepare_cached(&asked)?;
+    asked.query_map(params_from_iter(values), hit)?.collect()
+}
+
+/// A plain word, which most queries are, is found again in the texts by us: for SQLite's own
+/// snippet each text is parted into words once more, which takes longer than the search. Where we
+/// do not find it (it is written with accents, or stands in the name) that snippet is asked for.
+fn by_word(
+    sql: &Connection,
+    words: &str,
+    wanted: &Wanted,
+    word: &str,
 ) -> rusqlite::Result<Vec<Hit>> {
     let (filters, given) = filters(wanted);
     let asked = format!(
@@ -176,29 +197,22 @@ fn by_words(
          CROSS JOIN notes AS n ON n.id = words.rowid CROSS JOIN texts AS t ON t.id = n.id
          WHERE words MATCH ? {filters} ORDER BY words.rank LIMIT ? OFFSET ?"
     );
+    let one = format!("SELECT {SNIPPET} FROM words WHERE words MATCH ? AND rowid = ?");
     let matched = matched(words, wanted.scope);
     let values = [matched.clone()].into_iter().chain(given).chain(page(wanted));
-    let (mut asked, mut theirs) = (sql.prepare_cached(&asked)?, sql.prepare_cached(&snippet())?);
+    let mut asked = sql.prepare_cached(&asked)?;
     let hits = asked.query_map(params_from_iter(values), |row| {
         let body = row.get_ref(5)?.as_str()?;
-        let snippet = match word_at(body, text) {
+        let snippet = match word_at(body, word) {
             Some(at) => around(body, at),
             None => {
                 let of = [matched.clone(), Value::Integer(row.get(6)?)];
-                shown(theirs.query_row(of, |row| row.get(0))?)
+                shown(sql.prepare_cached(&one)?.query_row(of, |row| row.get(0))?)
             }
         };
         Ok(Hit { snippet, ..hit_without(row)? })
     })?;
     hits.collect()
-}
-
-/// SQLite's own snippet of one note.
-fn snippet() -> String {
-    format!(
-        "SELECT snippet(words, 3, '', '', '…', {SNIPPET_WORDS}) FROM words
-         WHERE words MATCH ? AND rowid = ?"
-    )
 }
 
 /// Which entities have the words. There are at most as many as a page and what comes before it.

@@ -65,11 +65,15 @@ pub(crate) fn position(text: &str, wanted: &str) -> Option<usize> {
         .find(|at| bytes[*at..*at + wanted.len()].eq_ignore_ascii_case(wanted))
 }
 
-/// Where a text has this word, case aside, between what are surely no letters. Looks for nothing
-/// but a plain word of ASCII.
+/// Whether a text is one word, of letters and digits of ASCII alone.
+pub(crate) fn is_plain_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Where a text has this plain word, case aside, between what are surely no letters.
 pub(crate) fn word_at(text: &str, word: &str) -> Option<usize> {
     let (bytes, word) = (text.as_bytes(), word.as_bytes());
-    let first = word.first().filter(|_| word.iter().all(u8::is_ascii_alphanumeric))?;
+    let first = word.first()?;
     let parts = |byte: Option<&u8>| byte.is_none_or(|b| b.is_ascii() && !b.is_ascii_alphanumeric());
     memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes)
         .filter(|at| parts(at.checked_sub(1).map(|before| &bytes[before])))
@@ -105,9 +109,10 @@ mod tests {
         for text in ["éart", "arté", "art\u{301}", "artful", "ar", ""] {
             assert_eq!(word_at(text, "art"), None, "{text}");
         }
-        for word in ["", "two words", "é", "\"art\"", "art*"] {
-            assert_eq!(word_at("art é two words", word), None, "{word}");
+        for text in ["", "two words", "é", "\"art\"", "art*", "a_b"] {
+            assert!(!is_plain_word(text), "{text}");
         }
+        assert!(is_plain_word("Art2"));
     }
 
     proptest! {
