@@ -21,6 +21,8 @@ struct Pool {
     generation: u64,
     idle: Vec<Connection>,
     lent: usize,
+    /// Who waits for one to come back: nobody is woken for nothing, which costs a system call.
+    waiting: usize,
 }
 
 impl Readers {
@@ -53,7 +55,9 @@ impl Readers {
     ) -> rusqlite::Result<Option<T>> {
         let mut pool = self.lock();
         while pool.is_open && pool.lent >= READERS_MAX {
+            pool.waiting += 1;
             pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            pool.waiting -= 1;
         }
         if !pool.is_open {
             return Ok(None);
@@ -94,9 +98,9 @@ impl Lent<'_> {
             }
         };
         // What is asked in several steps is asked of one and the same state.
-        let state = sql.unchecked_transaction()?;
-        let done = work(&state)?;
-        state.finish()?;
+        sql.prepare_cached("BEGIN")?.execute([])?;
+        let done = work(&sql)?;
+        sql.prepare_cached("COMMIT")?.execute([])?;
         // One that failed is not used again.
         self.sql = Some(sql);
         Ok(done)
@@ -110,6 +114,8 @@ impl Drop for Lent<'_> {
         if let Some(sql) = self.sql.take().filter(|_| pool.generation == self.generation) {
             pool.idle.push(sql);
         }
-        self.readers.returned.notify_one();
+        if pool.waiting > 0 {
+            self.readers.returned.notify_one();
+        }
     }
 }

@@ -20,6 +20,14 @@ use std::time::Instant;
 const ROUNDS: usize = 50;
 const CHANGES: usize = 50;
 const GREPS: usize = 5;
+/// Clients at once, and how often each of them asks in a round.
+const CLIENTS: usize = 4;
+const ASKED_EACH: usize = 200;
+/// What a search is asked for, and how the same is asked of SQLite.
+const SEARCH: &str = "/api/brain/search?scope=vault&limit=20&";
+const SQL: &str = "SELECT n.para_id, n.name, n.tags, n.path, snippet(words, 3, '', '', '…', 40)
+    FROM words CROSS JOIN notes AS n ON n.id = words.rowid
+    WHERE words MATCH ?1 ORDER BY words.rank LIMIT 20";
 /// A word of five notes.
 const RARE: &str = "xylotypograph";
 
@@ -48,6 +56,8 @@ pub(crate) async fn measure() -> io::Result<Report> {
         .iter()
         .map(|query| search(&mut asker, &database, query))
         .collect::<io::Result<Vec<_>>>()?;
+    let crowd = crowd(to, &place.path("s/parachute/index.db"))?;
+    let way = way(&mut asker)?;
     let grep = grep(&mut asker, &place.path("vault"))?;
     let change = changes(&mut asker, &place.path("vault"))?;
     let again = again(&mut asker)?;
@@ -64,7 +74,7 @@ pub(crate) async fn measure() -> io::Result<Report> {
             Part {
                 title: "Searches",
                 beside: "SQLite",
-                rows: searches.into_iter().flatten().collect(),
+                rows: searches.into_iter().flatten().chain([crowd, way]).collect(),
             },
             Part { title: "A rare word", beside: "ripgrep", rows: vec![grep] },
         ],
@@ -147,11 +157,8 @@ fn queries(words: &Vocabulary) -> Vec<Query> {
 
 /// Ours through HTTP beside the same asked of SQLite in this process.
 fn search(asker: &mut Asker, database: &Connection, query: &Query) -> io::Result<Vec<Row>> {
-    let path = format!("/api/brain/search?scope=vault&limit=20&{}", query.ours);
-    let sql = "SELECT n.para_id, n.name, n.tags, n.path, snippet(words, 3, '', '', '…', 40)
-               FROM words CROSS JOIN notes AS n ON n.id = words.rowid
-               WHERE words MATCH ?1 ORDER BY words.rank LIMIT 20";
-    let mut directly = database.prepare(sql).map_err(io::Error::other)?;
+    let path = format!("{SEARCH}{}", query.ours);
+    let mut directly = database.prepare(SQL).map_err(io::Error::other)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut rates = Rounds::default();
     for round in 0..=ROUNDS {
@@ -183,6 +190,61 @@ fn search(asker: &mut Asker, database: &Connection, query: &Query) -> io::Result
         Row::new(query.what, "p99 ms", worst),
         Row::new(query.what, "searches/s", rates).aim(Target::PartOf(0.7)),
     ])
+}
+
+/// A rare word asked for by several at once, beside as many threads that ask SQLite.
+fn crowd(to: SocketAddr, database: &Path) -> io::Result<Row> {
+    let path = format!("{SEARCH}q={RARE}");
+    let ask = || {
+        let mut asker = Asker::new(to)?;
+        for _ in 0..ASKED_EACH {
+            asker.ask("GET", &path)?;
+        }
+        Ok(())
+    };
+    let directly = || {
+        let database = Connection::open(database).map_err(io::Error::other)?;
+        let mut directly = database.prepare(SQL).map_err(io::Error::other)?;
+        for _ in 0..ASKED_EACH {
+            let rows = directly.query_map([RARE], |row| row.get::<_, String>(4));
+            let found: Result<Vec<String>, _> = rows.and_then(Iterator::collect);
+            found.map_err(io::Error::other)?;
+        }
+        Ok(())
+    };
+    let mut rates = Rounds::default();
+    for round in 0..=GREPS {
+        let (ours, theirs) = (at_once(&ask)?, at_once(&directly)?);
+        if round > 0 {
+            rates.push(ours, theirs);
+        }
+    }
+    let what = "a word of five notes, four at once";
+    Ok(Row::new(what, "searches/s", rates).aim(Target::PartOf(0.7)))
+}
+
+/// How many a second are done, if that many do it.
+fn at_once(work: &(impl Fn() -> io::Result<()> + Sync)) -> io::Result<f64> {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(work)).collect();
+        for one in all {
+            one.join().map_err(|_| io::Error::other("a client panicked"))??;
+        }
+        io::Result::Ok(())
+    })?;
+    Ok((CLIENTS * ASKED_EACH) as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// What the way alone takes, with nothing to be looked for.
+fn way(asker: &mut Asker) -> io::Result<Row> {
+    let mut took = Rounds::default();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        asker.ask("GET", "/api/health")?;
+        took.ours.push(millis(begun));
+    }
+    Ok(Row::new("an answer without a search", "p50 ms", took))
 }
 
 /// The same word, found by reading everything.
