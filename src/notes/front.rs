@@ -82,10 +82,24 @@ pub fn divide(text: &str) -> Option<(&str, &str)> {
 
 /// The fields of front matter; the line of an error is one of `yaml`.
 pub(crate) fn fields(yaml: &str) -> Result<Mapping, yaml::Bad> {
+    let wrong = |said: &str| Err(yaml::Bad { line: Some(1), said: said.into() });
     match yaml::read(yaml)? {
+        // Nobody looks for such a name, and not all of them can be written again.
+        fields if has_odd_names(&fields) => wrong("a name is a list or has names itself"),
         Value::Mapping(fields) => Ok(fields),
         Value::Null => Ok(Mapping::new()),
-        _ => Err(yaml::Bad { line: Some(1), said: "it is no list of names and values".into() }),
+        _ => wrong("it is no list of names and values"),
+    }
+}
+
+/// Whether a name in it is no plain value: `? - a`, `{[a]: b}`.
+fn has_odd_names(value: &Value) -> bool {
+    match value {
+        Value::Sequence(items) => items.iter().any(has_odd_names),
+        Value::Mapping(fields) => fields
+            .iter()
+            .any(|(name, value)| name.is_sequence() || name.is_mapping() || has_odd_names(value)),
+        _ => false,
     }
 }
 
@@ -212,6 +226,18 @@ mod tests {
         assert_eq!(front.text("b").as_deref(), Some("c"));
         let again = Front::read(&front.write()).expect("fields");
         assert_eq!(again, front);
+    }
+
+    #[test]
+    fn names_that_are_no_text_make_no_fields() {
+        for odd in
+            ["? - a\n: b", "{[a]: b}", "x:\n  ? {a: b}\n  : c", "x:\n? - ? x:\n? ---- y\nz:\n a: b"]
+        {
+            let said = Front::read(&format!("---\n{odd}\n---\nx")).expect_err("no fields");
+            assert!(said.contains("a name is a list or has names itself"), "{odd}: {said}");
+        }
+        let front = Front::read("---\n1: a\ntrue: b\n~: c\n---\nx").expect("fields");
+        assert_eq!(Front::read(&front.write()), Ok(front));
     }
 
     #[test]
