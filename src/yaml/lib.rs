@@ -34,7 +34,8 @@ pub fn read(text: &str) -> Result<Value, Bad> {
     if let Some(line) = too_deep(text) {
         return Err(Bad { line: Some(line), said: "its brackets are nested too deep".into() });
     }
-    let room = Room { values: Cell::new(VALUES_MAX), bytes: Cell::new(TEXT_BYTES_MAX) };
+    let (values, bytes) = (Cell::new(VALUES_MAX), Cell::new(TEXT_BYTES_MAX));
+    let room = Room { values, bytes, open: Cell::new(0) };
     Bounded(&room).deserialize(Deserializer::from_str(text)).map_err(|error| {
         let line = error.location().map(|location| location.line());
         Bad { line, said: error.to_string() }
@@ -44,22 +45,28 @@ pub fn read(text: &str) -> Result<Value, Bad> {
 /// The line in which too many brackets are open, whether or not they are within quotes.
 fn too_deep(text: &str) -> Option<usize> {
     let mut open = 0_usize;
-    text.lines().zip(1..).find_map(|(line, number)| {
-        let is_over = line.bytes().any(|byte| {
-            match byte {
-                b'[' | b'{' => open += 1,
-                b']' | b'}' => open = open.saturating_sub(1),
-                _ => {}
-            }
-            open > OPEN_MAX
-        });
-        is_over.then_some(number)
+    text.lines()
+        .zip(1..)
+        .find_map(|(line, number)| opens_too_many(line, &mut open).then_some(number))
+}
+
+/// Whether more brackets are open somewhere in a text than may be, after so many before it.
+fn opens_too_many(text: &str, open: &mut usize) -> bool {
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => *open += 1,
+            b']' | b'}' => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        *open > OPEN_MAX
     })
 }
 
 struct Room {
     values: Cell<usize>,
     bytes: Cell<usize>,
+    /// Brackets in its texts, as they will be counted when it was written again.
+    open: Cell<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -108,7 +115,13 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        self.take(text.len()).map(|()| Value::String(text.to_owned()))
+        self.take(text.len())?;
+        let mut open = self.0.open.get();
+        if opens_too_many(text, &mut open) {
+            return Err(E::custom("its brackets are nested too deep"));
+        }
+        self.0.open.set(open);
+        Ok(Value::String(text.to_owned()))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
@@ -183,6 +196,20 @@ mod tests {
         assert!(read(&"- ".repeat(5000)).is_err());
         assert_eq!(read("a: 1\nb: c: d\n").expect_err("no YAML").line, Some(2));
         assert!(read("a: 1\na: 2\n").is_err());
+    }
+
+    #[test]
+    fn what_is_read_can_be_read_again_once_it_was_written() {
+        let brackets = "[".repeat(OPEN_MAX / 2);
+        for text in [
+            format!("e: &a \"{brackets}\"\nb: [*a, *a, *a]\n"),
+            format!("a: \"{}\"\n", "\\x5b".repeat(OPEN_MAX + 1)),
+        ] {
+            assert!(read(&text).expect_err("too deep").said.contains("nested too deep"));
+        }
+        let known = read(&format!("e: &a \"{brackets}\"\nb: *a\n")).expect("as many as may be");
+        let again = serde_yaml::to_string(&known).expect("written");
+        assert_eq!(read(&again).expect("read again"), known);
     }
 
     fn untagged(value: Value) -> Value {
